@@ -1,0 +1,66 @@
+/* roto/run.h - the whole job: a video in, objects found and followed, files out. */
+#ifndef ROTO_RUN_H
+#define ROTO_RUN_H
+
+#include <roto/track.h>
+#include <roto/video.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct roto_run_progress {
+    int64_t frames_done, frames_total; /* total is 0 when unknown */
+    double elapsed_s;
+    int32_t n_tracks; /* in the latest frame */
+} roto_run_progress;
+
+/* What one stage did; times are sums over all frames, in seconds. */
+typedef struct roto_run_times {
+    double decode_s, detect_s, track_s, draw_s, encode_s;
+    double wait_input_s;  /* the model waited for frames */
+    double wait_output_s; /* the model waited for the writers */
+} roto_run_times;
+
+typedef struct roto_run_summary {
+    size_t struct_bytes;
+    int64_t n_frames, n_detections, n_identities;
+    double elapsed_s, frames_per_s;
+    double detect_median_ms, detect_p99_ms; /* per frame */
+    roto_run_times times;
+} roto_run_summary;
+
+typedef struct roto_run_params {
+    size_t struct_bytes;
+    const char *input;      /* as roto_source_open */
+    const char *model_path; /* as roto_detector_open */
+    roto_source_params source;
+    roto_detector_params detector;
+    roto_tracker_params tracker;
+    const char *const *class_names; /* what to find; NULL or n_class_names 0: every class */
+    int32_t n_class_names;
+    int64_t max_frames;       /* 0: all */
+    const char *overlay_path; /* MP4 with boxes and identities drawn in; NULL: none */
+    const char *json_path;    /* JSON Lines, a line a frame; "-" is standard output; NULL: none */
+    const char *mot_path;     /* MOTChallenge text; NULL: none */
+    const char *overlay_preset; /* x264 preset, "veryfast" */
+    int32_t overlay_crf;        /* x264 quality, 0..51, smaller is better; default 23 */
+    /* Called about ten times a second from the running thread; a non-zero return stops the run. */
+    int32_t (*on_progress)(void *user, const roto_run_progress *progress);
+    /* Called for every frame, in order, before it is written; a non-zero return stops the run. */
+    int32_t (*on_frame)(void *user, const roto_frame *frame, const roto_track *tracks,
+                        int32_t n_tracks);
+    void *user;
+} roto_run_params;
+
+ROTO_API roto_run_params roto_run_params_default(void);
+
+/* Runs to the end of the input. Decoding, the model and writing each have their own threads, joined
+ * before this returns. On ROTO_CANCELLED and on errors, outputs hold all frames done so far and are
+ * valid files; *summary (may be NULL) is filled in either way. */
+ROTO_API roto_status roto_run(const roto_run_params *params, roto_run_summary *summary);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

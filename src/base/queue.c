@@ -1,0 +1,134 @@
+#include "base/queue.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+struct queue {
+    pthread_mutex_t lock;
+    pthread_cond_t has_item, has_room;
+    void **items;
+    size_t capacity, head, count;
+    bool closed, cancelled;
+    long long push_ns, pop_ns;
+};
+
+roto_status queue_new(size_t capacity, queue **out)
+{
+    *out = NULL;
+    if (capacity == 0)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "a queue needs room for at least one item");
+    queue *q = memory_new_array(1, sizeof(*q));
+    if (!q)
+        return ROTO_ERROR_MEMORY;
+    q->items = memory_new_array(capacity, sizeof(*q->items));
+    if (!q->items) {
+        free(q);
+        return ROTO_ERROR_MEMORY;
+    }
+    q->capacity = capacity;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->has_item, NULL);
+    pthread_cond_init(&q->has_room, NULL);
+    *out = q;
+    return ROTO_OK;
+}
+
+void queue_free(queue *q)
+{
+    if (!q)
+        return;
+    pthread_cond_destroy(&q->has_room);
+    pthread_cond_destroy(&q->has_item);
+    pthread_mutex_destroy(&q->lock);
+    free(q->items);
+    free(q);
+}
+
+static void *take_locked(queue *q)
+{
+    void *item = q->items[q->head];
+    q->head = (q->head + 1) % q->capacity;
+    q->count--;
+    pthread_cond_signal(&q->has_room);
+    return item;
+}
+
+roto_status queue_push(queue *q, void *item)
+{
+    pthread_mutex_lock(&q->lock);
+    if (q->count == q->capacity && !q->cancelled) {
+        int64_t start = clock_now_ns();
+        while (q->count == q->capacity && !q->cancelled)
+            pthread_cond_wait(&q->has_room, &q->lock);
+        q->push_ns += clock_now_ns() - start;
+    }
+    roto_status status = q->cancelled ? ROTO_CANCELLED : ROTO_OK;
+    if (status == ROTO_OK) {
+        q->items[(q->head + q->count) % q->capacity] = item;
+        q->count++;
+        pthread_cond_signal(&q->has_item);
+    }
+    pthread_mutex_unlock(&q->lock);
+    return status;
+}
+
+roto_status queue_pop(queue *q, void **item)
+{
+    *item = NULL;
+    pthread_mutex_lock(&q->lock);
+    if (q->count == 0 && !q->closed && !q->cancelled) {
+        int64_t start = clock_now_ns();
+        while (q->count == 0 && !q->closed && !q->cancelled)
+            pthread_cond_wait(&q->has_item, &q->lock);
+        q->pop_ns += clock_now_ns() - start;
+    }
+    roto_status status = ROTO_OK;
+    if (q->cancelled)
+        status = ROTO_CANCELLED;
+    else if (q->count == 0)
+        status = ROTO_END;
+    else
+        *item = take_locked(q);
+    pthread_mutex_unlock(&q->lock);
+    return status;
+}
+
+void *queue_take(queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    void *item = q->count ? take_locked(q) : NULL;
+    pthread_mutex_unlock(&q->lock);
+    return item;
+}
+
+static void end_locked(queue *q, bool *flag)
+{
+    pthread_mutex_lock(&q->lock);
+    *flag = true;
+    pthread_cond_broadcast(&q->has_item);
+    pthread_cond_broadcast(&q->has_room);
+    pthread_mutex_unlock(&q->lock);
+}
+
+void queue_close(queue *q)
+{
+    end_locked(q, &q->closed);
+}
+
+void queue_cancel(queue *q)
+{
+    end_locked(q, &q->cancelled);
+}
+
+void queue_wait_times(queue *q, long long *push_ns, long long *pop_ns)
+{
+    pthread_mutex_lock(&q->lock);
+    *push_ns = q->push_ns;
+    *pop_ns = q->pop_ns;
+    pthread_mutex_unlock(&q->lock);
+}
