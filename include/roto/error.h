@@ -8,7 +8,8 @@
 extern "C" {
 #endif
 
-/* Every public function that can fail returns one of these. Numbers and names never change meaning. */
+/* Every public function that can fail returns one of these. Numbers and names never change meaning.
+ */
 typedef enum roto_status {
     ROTO_OK = 0,
     ROTO_ERROR_ARGUMENT = 1,    /* a parameter is out of range; nothing was done */
@@ -25,9 +26,9 @@ typedef enum roto_status {
 /* The constant's name, for example "ROTO_ERROR_IO". Never NULL. */
 ROTO_API const char *roto_status_name(roto_status status);
 
-/* What went wrong in the latest failing call of the calling thread: what, where (file, tensor, frame,
- * byte) and what would be right. An empty string if nothing failed. Valid until the thread's next
- * failing call. */
+/* What went wrong in the latest failing call of the calling thread: what, where (file, tensor,
+ * frame, byte) and what would be right. An empty string if nothing failed. Valid until the thread's
+ * next failing call. */
 ROTO_API const char *roto_error_message(void);
 
 #ifdef __cplusplus

@@ -17,7 +17,8 @@ typedef enum roto_pixel_format {
     ROTO_PIXEL_RGB8 = 0,    /* plane 0: [height, width, 3] bytes R G B */
     ROTO_PIXEL_GRAY8 = 1,   /* plane 0: [height, width] */
     ROTO_PIXEL_YUV420P = 2, /* planes Y [h, w], U and V [(h + 1) / 2, (w + 1) / 2] */
-    ROTO_PIXEL_NV12 = 3     /* plane 0: Y [h, w]; plane 1: U V interleaved [(h + 1) / 2, (w + 1) / 2, 2] */
+    ROTO_PIXEL_NV12 =
+        3 /* plane 0: Y [h, w]; plane 1: U V interleaved [(h + 1) / 2, (w + 1) / 2, 2] */
 } roto_pixel_format;
 
 typedef enum roto_color_matrix {

@@ -1,10 +1,10 @@
 /* roto/roto.h - everything: detect, track and segment objects in video.
  *
- * Conventions: every call that can fail returns a roto_status, and roto_error_message() then says what
- * was wrong, where, and what would be right. Parameter structs come from their _default() function and
- * carry their own size, so that programs built against an older header keep working. Handles are
- * opaque, belong to the caller and are used by one thread at a time unless stated. The library never
- * prints, exits or aborts.
+ * Conventions: every call that can fail returns a roto_status, and roto_error_message() then says
+ * what was wrong, where, and what would be right. Parameter structs come from their _default()
+ * function and carry their own size, so that programs built against an older header keep working.
+ * Handles are opaque, belong to the caller and are used by one thread at a time unless stated. The
+ * library never prints, exits or aborts.
  */
 #ifndef ROTO_ROTO_H
 #define ROTO_ROTO_H

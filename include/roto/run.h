@@ -39,10 +39,10 @@ typedef struct roto_run_params {
     roto_tracker_params tracker;
     const char *const *class_names; /* what to find; NULL or n_class_names 0: every class */
     int32_t n_class_names;
-    int64_t max_frames;       /* 0: all */
-    const char *overlay_path; /* MP4 with boxes and identities drawn in; NULL: none */
-    const char *json_path;    /* JSON Lines, a line a frame; "-" is standard output; NULL: none */
-    const char *mot_path;     /* MOTChallenge text; NULL: none */
+    int64_t max_frames;         /* 0: all */
+    const char *overlay_path;   /* MP4 with boxes and identities drawn in; NULL: none */
+    const char *json_path;      /* JSON Lines, a line a frame; "-" is standard output; NULL: none */
+    const char *mot_path;       /* MOTChallenge text; NULL: none */
     const char *overlay_preset; /* x264 preset, "veryfast" */
     int32_t overlay_crf;        /* x264 quality, 0..51, smaller is better; default 23 */
     /* Called about ten times a second from the running thread; a non-zero return stops the run. */

@@ -5,9 +5,11 @@
 #include <roto/error.h>
 
 /* Stores the message for roto_error_message() on this thread and returns `status`. */
-roto_status roto_fail(roto_status status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+roto_status roto_fail(roto_status status, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* Puts "context: " before the message already stored, for a caller that knows the file or the frame. */
+/* Puts "context: " before the message already stored, for a caller that knows the file or the
+ * frame. */
 roto_status roto_fail_context(roto_status status, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

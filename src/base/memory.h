@@ -31,7 +31,8 @@ typedef struct memory_arena memory_arena;
 
 memory_arena *memory_arena_new(void);
 void memory_arena_free(memory_arena *arena); /* NULL is fine */
-void *memory_arena_alloc(memory_arena *arena, size_t bytes); /* zeroed, 64-byte aligned; NULL when out of memory */
+void *memory_arena_alloc(memory_arena *arena,
+                         size_t bytes); /* zeroed, 64-byte aligned; NULL when out of memory */
 char *memory_arena_string(memory_arena *arena, const char *text);
 
 #endif

@@ -1,4 +1,5 @@
-/* base/queue.h - a bounded queue of pointers between two stages: blocking, closable, cancellable. */
+/* base/queue.h - a bounded queue of pointers between two stages: blocking, closable, cancellable.
+ */
 #ifndef BASE_QUEUE_H
 #define BASE_QUEUE_H
 

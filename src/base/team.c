@@ -8,8 +8,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* How often a waiting worker looks again before it offers its core to others. Roughly 5 microseconds:
- * longer than most steps' imbalance, shorter than a time slice that decoding could use. */
+/* How often a waiting worker looks again before it offers its core to others. Roughly 5
+ * microseconds: longer than most steps' imbalance, shorter than a time slice that decoding could
+ * use. */
 enum { SPINS_BEFORE_YIELD = 200 };
 
 typedef struct team_worker {

@@ -1,9 +1,9 @@
 /* base/team.h - worker threads that execute a list of steps together with little waiting.
  *
  * A program is a list of steps; a step is a number of independent tasks, and all of its tasks end
- * before the next step starts. The caller works too, so a team of 1 has no threads. Workers that the
- * system schedules late cost nothing unless they hold a task: nobody waits for arrivals, only for
- * tasks in flight.
+ * before the next step starts. The caller works too, so a team of 1 has no threads. Workers that
+ * the system schedules late cost nothing unless they hold a task: nobody waits for arrivals, only
+ * for tasks in flight.
  */
 #ifndef BASE_TEAM_H
 #define BASE_TEAM_H
@@ -16,7 +16,8 @@ enum { TEAM_MAX_THREADS = 256 };
 
 typedef struct team team;
 
-/* Runs one task of one step; `worker` is 0..n_threads-1 and tells per-thread scratch memory apart. */
+/* Runs one task of one step; `worker` is 0..n_threads-1 and tells per-thread scratch memory apart.
+ */
 typedef void team_fn(void *user, int step, int task, int worker);
 
 /* Counters of one step, on its own cache line. */
