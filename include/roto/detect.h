@@ -39,8 +39,9 @@ typedef struct roto_detector roto_detector;
 typedef struct roto_detector_params {
     size_t struct_bytes;
     roto_compute_params compute;
-    float min_score;        /* detections below it are dropped; default from the model's config, given as -1 */
-    float nms_iou;          /* class-aware suppression above it, 0..1; -1: the model's config */
+    float min_score; /* detections below it are dropped; default from the model's config, given as
+                        -1 */
+    float nms_iou;   /* class-aware suppression above it, 0..1; -1: the model's config */
     const int32_t *classes; /* keep only these; NULL keeps all. Copied. */
     int32_t n_classes;
     int32_t max_detections; /* per image, best first; default 300 */
@@ -62,12 +63,14 @@ ROTO_API int32_t roto_detector_class_find(const roto_detector *detector, const c
 /* Changes which classes are kept: `n` ids, or all of them with classes == NULL. */
 ROTO_API roto_status roto_detector_keep(roto_detector *detector, const int32_t *classes, int32_t n);
 
-/* Detects in one image. *detections is sorted by falling score, belongs to the detector and is valid
- * until the next call. One call at a time per detector. No heap allocation after the first call. */
+/* Detects in one image. *detections is sorted by falling score, belongs to the detector and is
+ * valid until the next call. One call at a time per detector. No heap allocation after the first
+ * call. */
 ROTO_API roto_status roto_detector_run(roto_detector *detector, const roto_image *image,
                                        const roto_detection **detections, int32_t *n_detections);
 
-/* One line of facts for people: input size, parameters, FLOPs, memory. Valid while the detector is. */
+/* One line of facts for people: input size, parameters, FLOPs, memory. Valid while the detector is.
+ */
 ROTO_API const char *roto_detector_describe(const roto_detector *detector);
 
 #ifdef __cplusplus

@@ -10,7 +10,8 @@ extern "C" {
 
 /* Counts and scores of one sequence, or of all of them together ("COMBINED").
  * CLEAR: Bernardin & Stiefelhagen 2008. IDF1: Ristani et al. 2016. HOTA: Luiten et al. 2020, means
- * over the 19 localisation thresholds 0.05, 0.10 ... 0.95. Fractions in 0..1 (MOTA may be negative). */
+ * over the 19 localisation thresholds 0.05, 0.10 ... 0.95. Fractions in 0..1 (MOTA may be
+ * negative). */
 typedef struct roto_mot_scores {
     char name[64];
     double hota, deta, assa, loca; /* LocA: mean overlap of matches */
@@ -35,8 +36,9 @@ ROTO_API roto_status roto_eval_mot(const char *gt_dir, const char *results_dir,
 typedef struct roto_detection_scores {
     char name[64];
     int32_t class_id;
-    double ap, ap50, ap75; /* AP: mean over IoU 0.50:0.05:0.95, 101 recall points; -1: no ground truth */
-    double ar100;          /* recall with at most 100 detections an image, same IoUs */
+    double ap, ap50,
+        ap75;     /* AP: mean over IoU 0.50:0.05:0.95, 101 recall points; -1: no ground truth */
+    double ar100; /* recall with at most 100 detections an image, same IoUs */
     int64_t n_images, n_boxes, n_detections;
 } roto_detection_scores;
 

@@ -15,17 +15,17 @@ extern "C" {
 
 typedef struct roto_tracker_params {
     size_t struct_bytes;
-    float high_score;       /* first-stage detections; also what a birth needs at least */
-    float low_score;        /* second-stage detections lie in [low_score, high_score) */
-    float birth_score;      /* a new object starts only at or above it */
-    float match_iou;        /* least overlap of a first-stage match, 0..1 */
-    float match_iou_low;    /* least overlap of a second-stage match, 0..1 */
-    float momentum_weight;  /* weight of OC-SORT's direction consistency; 0 turns it off */
+    float high_score;        /* first-stage detections; also what a birth needs at least */
+    float low_score;         /* second-stage detections lie in [low_score, high_score) */
+    float birth_score;       /* a new object starts only at or above it */
+    float match_iou;         /* least overlap of a first-stage match, 0..1 */
+    float match_iou_low;     /* least overlap of a second-stage match, 0..1 */
+    float momentum_weight;   /* weight of OC-SORT's direction consistency; 0 turns it off */
     int32_t momentum_frames; /* over how many frames the direction is measured */
-    int32_t confirm_hits;   /* consecutive matches until an object is reported */
-    double max_absence_s;   /* an object unseen for longer is forgotten, seconds */
-    int32_t class_aware;    /* 1: objects match detections of their class only */
-    int32_t max_objects;    /* alive at once, 1..4096; further births wait */
+    int32_t confirm_hits;    /* consecutive matches until an object is reported */
+    double max_absence_s;    /* an object unseen for longer is forgotten, seconds */
+    int32_t class_aware;     /* 1: objects match detections of their class only */
+    int32_t max_objects;     /* alive at once, 1..4096; further births wait */
 } roto_tracker_params;
 
 ROTO_API roto_tracker_params roto_tracker_params_default(void);
@@ -34,9 +34,9 @@ ROTO_API roto_tracker_params roto_tracker_params_default(void);
 typedef struct roto_track {
     int64_t id; /* from 1, never reused */
     roto_box box;
-    float score;          /* of the detection behind it, or its last one while it is predicted */
+    float score; /* of the detection behind it, or its last one while it is predicted */
     int32_t class_id;
-    int32_t age_frames;   /* frames since birth */
+    int32_t age_frames;    /* frames since birth */
     int32_t missed_frames; /* 0: seen in this frame; else the box is a prediction */
 } roto_track;
 
@@ -45,10 +45,10 @@ typedef struct roto_tracker roto_tracker;
 ROTO_API roto_status roto_tracker_new(const roto_tracker_params *params, roto_tracker **out);
 ROTO_API void roto_tracker_free(roto_tracker *tracker); /* NULL is fine */
 
-/* Takes the next frame's detections (any order; NaN boxes are refused). time_s is the frame's time and
- * must not go back; frame_s its nominal duration, by which motion is scaled. *tracks, sorted by id,
- * holds the confirmed objects seen in this frame, belongs to the tracker and is valid until the next
- * call. */
+/* Takes the next frame's detections (any order; NaN boxes are refused). time_s is the frame's time
+ * and must not go back; frame_s its nominal duration, by which motion is scaled. *tracks, sorted by
+ * id, holds the confirmed objects seen in this frame, belongs to the tracker and is valid until the
+ * next call. */
 ROTO_API roto_status roto_tracker_update(roto_tracker *tracker, const roto_detection *detections,
                                          int32_t n_detections, double time_s, double frame_s,
                                          const roto_track **tracks, int32_t *n_tracks);

@@ -33,18 +33,19 @@ typedef struct roto_source_info {
 } roto_source_info;
 
 typedef struct roto_frame {
-    roto_image image; /* YUV420P, NV12, GRAY8 or RGB8; valid until the frame is released */
-    int64_t index;    /* from 0 */
-    double time_s;    /* presentation time; never goes back */
+    roto_image image;  /* YUV420P, NV12, GRAY8 or RGB8; valid until the frame is released */
+    int64_t index;     /* from 0 */
+    double time_s;     /* presentation time; never goes back */
     double duration_s; /* nominal, > 0 */
-    const char *name; /* of the image file in a folder, NULL otherwise */
+    const char *name;  /* of the image file in a folder, NULL otherwise */
 } roto_frame;
 
-/* INPUT: a video file or URL that FFmpeg reads, a folder of PNG or JPEG files (in natural order), one
- * image, or "-" for a stream on standard input. params may be NULL. */
+/* INPUT: a video file or URL that FFmpeg reads, a folder of PNG or JPEG files (in natural order),
+ * one image, or "-" for a stream on standard input. params may be NULL. */
 ROTO_API roto_status roto_source_open(const char *input, const roto_source_params *params,
                                       roto_source **out);
-ROTO_API void roto_source_close(roto_source *source); /* NULL is fine; frames must be released first */
+ROTO_API void
+roto_source_close(roto_source *source); /* NULL is fine; frames must be released first */
 ROTO_API const roto_source_info *roto_source_describe(const roto_source *source);
 
 /* The next frame, ROTO_END after the last one. A file that breaks off ends with ROTO_ERROR_FORMAT

@@ -1,11 +1,11 @@
 /* graph/graph.h - the tensor graph: static shapes, one output per operator, no device.
  *
  * Models are C functions that call the builder below. A failing call stores the first error in the
- * graph and returns TENSOR_NONE, and every call on TENSOR_NONE returns TENSOR_NONE, so a model reads
- * like its paper and checks once, with graph_status().
+ * graph and returns TENSOR_NONE, and every call on TENSOR_NONE returns TENSOR_NONE, so a model
+ * reads like its paper and checks once, with graph_status().
  *
- * Layout: images are [batch, height, width, channels] (NHWC) and tokens are [batch, tokens, channels],
- * so that a 1x1 convolution, a linear layer and a layer norm see the same memory.
+ * Layout: images are [batch, height, width, channels] (NHWC) and tokens are [batch, tokens,
+ * channels], so that a 1x1 convolution, a linear layer and a layer norm see the same memory.
  */
 #ifndef GRAPH_GRAPH_H
 #define GRAPH_GRAPH_H
@@ -19,7 +19,8 @@ typedef struct graph graph;
 typedef int32_t tensor_id;
 #define TENSOR_NONE ((tensor_id)-1)
 
-/* ---- operators -------------------------------------------------------------------------------- */
+/* ---- operators --------------------------------------------------------------------------------
+ */
 
 typedef enum op_kind {
     OP_CONV2D,
@@ -47,8 +48,8 @@ const char *op_name(op_kind op); /* "conv2d", ... */
 typedef enum unary_kind {
     UNARY_IDENTITY,
     UNARY_RELU,
-    UNARY_LEAKY_RELU,   /* x < 0 ? alpha x : x */
-    UNARY_SILU,         /* x * sigmoid(x) */
+    UNARY_LEAKY_RELU, /* x < 0 ? alpha x : x */
+    UNARY_SILU,       /* x * sigmoid(x) */
     UNARY_SIGMOID,
     UNARY_GELU,         /* x/2 (1 + erf(x / sqrt 2)) */
     UNARY_GELU_TANH,    /* the tanh approximation */
@@ -94,7 +95,8 @@ typedef struct epilogue {
 } epilogue;
 
 /* in: x [n, h, w, c], weight [out_c, kh, kw, c / groups], bias [out_c] or TENSOR_NONE, residual or
- * TENSOR_NONE. Output height = (h + pad_top + pad_bottom - dilation_h (kh - 1) - 1) / stride_h + 1. */
+ * TENSOR_NONE. Output height = (h + pad_top + pad_bottom - dilation_h (kh - 1) - 1) / stride_h + 1.
+ */
 typedef struct conv2d_attr {
     int stride_h, stride_w;
     int pad_top, pad_left, pad_bottom, pad_right;
@@ -106,8 +108,8 @@ typedef struct conv2d_attr {
 /* A convolution of stride 1, no padding, one group and no activation. */
 conv2d_attr conv2d_default(void);
 
-/* in: x [n, h, w, c], weight [out_c, kh, kw, c] (spatially as in PyTorch's ConvTranspose2d, no flip),
- * bias, residual. Output height = (h - 1) stride_h - pad_top - pad_bottom + kh + extra_h. */
+/* in: x [n, h, w, c], weight [out_c, kh, kw, c] (spatially as in PyTorch's ConvTranspose2d, no
+ * flip), bias, residual. Output height = (h - 1) stride_h - pad_top - pad_bottom + kh + extra_h. */
 typedef struct conv_transpose2d_attr {
     int stride_h, stride_w;
     int pad_top, pad_left, pad_bottom, pad_right;
@@ -127,23 +129,23 @@ typedef struct matmul_attr {
     float scale;
 } matmul_attr;
 
-/* Multi-head attention, softmax(scale q k^T) v per head, in one operator so that a backend never has
- * to store the score matrix.
+/* Multi-head attention, softmax(scale q k^T) v per head, in one operator so that a backend never
+ * has to store the score matrix.
  *
  * in[0] q [b, lq, heads * dk], in[1] k [b, lk, heads * dk], in[2] v [b, lk, heads * dv]
  *   (k and v may have a batch of 1 that all queries' batches share)
  * in[3] rope_q [lq, dk / 2, 2] or none: (cos, sin) for pair i = elements (2i, 2i + 1) of every head
  *   (rotary embedding, Su et al. 2021, with the pairing of SAM 2's axial code)
- * in[4] rope_k [lr, dk / 2, 2] or none: key token t < rope_keys uses row t % lr; later keys are not rotated
- * in[5] key_valid [b or 1, lk] f32 or none: keys where it is 0 take no part; every query needs one valid key
- * in[6] pad_k [heads * dk], in[7] pad_v [heads * dv], or none: the key and value of positions that a
- *   window has outside the grid; without them such positions take no part
+ * in[4] rope_k [lr, dk / 2, 2] or none: key token t < rope_keys uses row t % lr; later keys are not
+ * rotated in[5] key_valid [b or 1, lk] f32 or none: keys where it is 0 take no part; every query
+ * needs one valid key in[6] pad_k [heads * dk], in[7] pad_v [heads * dv], or none: the key and
+ * value of positions that a window has outside the grid; without them such positions take no part
  * out [b, lq, heads * dv]
  *
- * Windows (window_h > 0): tokens are the row-major cells of a grid_h x grid_w grid; queries attend to
- * the keys of their own window only. Queries may live on a coarser grid (Hiera's pooled queries):
- * lq = q_grid_h * q_grid_w with windows of q_window_h x q_window_w; both partitions have the same
- * number of windows. */
+ * Windows (window_h > 0): tokens are the row-major cells of a grid_h x grid_w grid; queries attend
+ * to the keys of their own window only. Queries may live on a coarser grid (Hiera's pooled
+ * queries): lq = q_grid_h * q_grid_w with windows of q_window_h x q_window_w; both partitions have
+ * the same number of windows. */
 typedef struct attention_attr {
     int heads;
     float scale;
@@ -159,7 +161,8 @@ typedef struct layer_norm_attr {
 
 typedef enum pool_kind { POOL_MAX, POOL_AVERAGE } pool_kind;
 
-/* in: x [n, h, w, c]. Padding never wins a maximum; it counts in an average only with count_padding. */
+/* in: x [n, h, w, c]. Padding never wins a maximum; it counts in an average only with
+ * count_padding. */
 typedef struct pool2d_attr {
     pool_kind kind;
     int kernel_h, kernel_w;
@@ -177,8 +180,9 @@ typedef enum resize_coords {
 } resize_coords;
 
 /* in: x [n, h, w, c]. Nearest takes floor(src) for ASYMMETRIC and round-half-down(src) for
- * HALF_PIXEL. Bicubic uses a = -0.75 (PyTorch, OpenCV) without antialiasing and a = -0.5 (PIL) with.
- * antialias widens a bilinear or bicubic filter by the shrink factor, as PIL and PyTorch do. */
+ * HALF_PIXEL. Bicubic uses a = -0.75 (PyTorch, OpenCV) without antialiasing and a = -0.5 (PIL)
+ * with. antialias widens a bilinear or bicubic filter by the shrink factor, as PIL and PyTorch do.
+ */
 typedef struct resize2d_attr {
     resize_kind kind;
     resize_coords coords;
@@ -228,14 +232,17 @@ typedef union op_attr {
     slice_attr slice;
     pad_attr pad;
     transpose_attr transpose;
+    tensor_shape reshape;
 } op_attr;
 
-/* ---- building --------------------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------------------
+ */
 
 roto_status graph_new(graph **out);
 void graph_free(graph *g); /* NULL is fine */
 
-/* ROTO_OK, or the first error of any builder call (its message restored for roto_error_message()). */
+/* ROTO_OK, or the first error of any builder call (its message restored for roto_error_message()).
+ */
 roto_status graph_status(const graph *g);
 
 /* Records an error from outside (an importer), unless there is one already; returns TENSOR_NONE. */
@@ -275,13 +282,14 @@ tensor_id graph_pad(graph *g, tensor_id x, const pad_attr *attr);
 tensor_id graph_transpose(graph *g, tensor_id x, const int *perm);
 tensor_id graph_reshape(graph *g, tensor_id x, tensor_shape shape);
 
-/* Any operator by kind, with inputs in the order documented above; what the helpers call. n_in up to
- * GRAPH_MAX_INPUTS; missing optional inputs are TENSOR_NONE. */
+/* Any operator by kind, with inputs in the order documented above; what the helpers call. n_in up
+ * to GRAPH_MAX_INPUTS; missing optional inputs are TENSOR_NONE. */
 enum { GRAPH_MAX_INPUTS = 16 };
 tensor_id graph_node_add(graph *g, op_kind op, const char *name, const tensor_id *in, int n_in,
                          const op_attr *attr);
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ */
 
 typedef enum tensor_role { TENSOR_INPUT, TENSOR_CONSTANT, TENSOR_COMPUTED } tensor_role;
 
@@ -313,11 +321,13 @@ int graph_n_nodes(const graph *g);
 int graph_n_inputs(const graph *g);
 int graph_n_outputs(const graph *g);
 const graph_tensor *graph_tensor_at(const graph *g, tensor_id t);
-const graph_node *graph_node_at(const graph *g, int index); /* in an order that respects dependencies */
+const graph_node *graph_node_at(const graph *g,
+                                int index); /* in an order that respects dependencies */
 const graph_port *graph_input_at(const graph *g, int index);
 const graph_port *graph_output_at(const graph *g, int index);
 
-/* 2 per multiply-add of convolutions, linear layers, matrix products and attention; 0 for the rest. */
+/* 2 per multiply-add of convolutions, linear layers, matrix products and attention; 0 for the rest.
+ */
 int64_t graph_node_flops(const graph *g, const graph_node *node);
 
 #endif

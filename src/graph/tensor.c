@@ -31,8 +31,7 @@ tensor_shape shape_make(int rank, const int64_t *dim)
 
 bool shape_equal(const tensor_shape *a, const tensor_shape *b)
 {
-    return a->rank == b->rank &&
-           memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(a->dim[0])) == 0;
+    return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(a->dim[0])) == 0;
 }
 
 bool shape_valid(const tensor_shape *shape)
