@@ -1,0 +1,44 @@
+/* graph/plan.h - from a graph as the model wrote it to one that a backend runs: fusion, then places
+ * in one arena by liveness. */
+#ifndef GRAPH_PLAN_H
+#define GRAPH_PLAN_H
+
+#include "graph/graph.h"
+
+/* What a backend's kernels take, asked while planning. */
+typedef struct plan_traits {
+    bool fuse; /* fold activations, residuals and space-to-depth into convolutions and linear layers
+                */
+    bool views; /* rows of a tensor may lie further apart than the last dimension is long, so that
+                   parts of a concatenation along it are written in place and slices of it are not
+                   copied */
+} plan_traits;
+
+/* Rewrites `g` into a new graph with the same inputs and outputs (same order and names) and the
+ * same results up to rounding. Constants of `g` are borrowed: it has to outlive *out. */
+roto_status graph_fuse(const graph *g, const plan_traits *traits, graph **out);
+
+typedef enum place_kind {
+    PLACE_UNUSED,   /* no operator reads it and it is no output */
+    PLACE_CONSTANT, /* graph_tensor.data */
+    PLACE_ARENA
+} place_kind;
+
+typedef struct tensor_place {
+    place_kind kind;
+    size_t offset_bytes; /* in the arena, a multiple of 4; of 64 unless the tensor is a view */
+    int64_t row_stride;  /* elements from one row (the last dimension) to the next */
+} tensor_place;
+
+typedef struct graph_layout {
+    tensor_place *places; /* by tensor_id */
+    bool *skipped;        /* by node index: nothing to run, the output shares its input's memory */
+    size_t arena_bytes;
+} graph_layout;
+
+/* Gives every tensor a place such that no two tensors that are needed at the same time overlap,
+ * except views. Inputs live from the start of a run until their last use, outputs until its end. */
+roto_status graph_layout_new(const graph *g, const plan_traits *traits, graph_layout **out);
+void graph_layout_free(graph_layout *layout); /* NULL is fine */
+
+#endif
