@@ -1,0 +1,383 @@
+#include <roto/track.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "track/assignment.h"
+#include "track/association.h"
+#include "track/ranking.h"
+#include "track/registry.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_OBJECTS = 4096, MAX_CONFIRM_HITS = 1000 };
+static const double MAX_ABSENCE_S = 3600;
+static const double MAX_COORDINATE_PX = 1e6; /* far outside any picture */
+static const double MAX_TIME_S = 1e9;        /* 31 years; a double still holds microseconds */
+static const double LEAST_FRAME_S = 1e-6;
+
+/* Steps of a re-update are bounded, so that an absence of an hour costs no more than one of a
+ * second. */
+enum { REUPDATE_MAX_STEPS = 64 };
+
+struct roto_tracker {
+    roto_tracker_params params;
+    registry objects;
+    assignment *pairing;
+    roto_detection *detections; /* of this frame, best first, at most max_objects */
+    int n_detections, n_high;   /* the first n_high are for the first stage */
+    int *object_of;      /* per detection: index of the object that it was matched with, or -1 */
+    bool *matched;       /* per object */
+    int *rows, *columns; /* objects and detections that take part in a stage */
+    int *column_of_row;
+    float *gain; /* [rows, columns] */
+    roto_track *tracks;
+    bool has_time;
+    double time_s;
+    int64_t frame;
+};
+
+roto_tracker_params roto_tracker_params_default(void)
+{
+    return (roto_tracker_params){.struct_bytes = sizeof(roto_tracker_params),
+                                 .high_score = 0.5f,
+                                 .low_score = 0.1f,
+                                 .birth_score = 0.6f,
+                                 .match_iou = 0.2f,
+                                 .match_iou_low = 0.5f,
+                                 .momentum_weight = 0.2f,
+                                 .momentum_frames = 3,
+                                 .confirm_hits = 3,
+                                 .max_absence_s = 1,
+                                 .class_aware = 1,
+                                 .max_objects = 256};
+}
+
+static roto_status check_share(const char *name, float value)
+{
+    if (!(value >= 0 && value <= 1))
+        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: %s is %g; it must be in 0..1", name,
+                         (double)value);
+    return ROTO_OK;
+}
+
+static roto_status check_count(const char *name, int32_t value, int32_t least, int32_t most)
+{
+    if (value < least || value > most)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: %s is %d; it must be in %d..%d", name,
+                         value, least, most);
+    return ROTO_OK;
+}
+
+static roto_status check_params(const roto_tracker_params *p)
+{
+    ROTO_TRY(check_share("high_score", p->high_score));
+    ROTO_TRY(check_share("low_score", p->low_score));
+    ROTO_TRY(check_share("birth_score", p->birth_score));
+    ROTO_TRY(check_share("match_iou", p->match_iou));
+    ROTO_TRY(check_share("match_iou_low", p->match_iou_low));
+    ROTO_TRY(check_share("momentum_weight", p->momentum_weight));
+    ROTO_TRY(check_count("momentum_frames", p->momentum_frames, 1, OBJECT_MAX_HISTORY - 1));
+    ROTO_TRY(check_count("confirm_hits", p->confirm_hits, 1, MAX_CONFIRM_HITS));
+    ROTO_TRY(check_count("class_aware", p->class_aware, 0, 1));
+    ROTO_TRY(check_count("max_objects", p->max_objects, 1, MAX_OBJECTS));
+    if (p->low_score > p->high_score)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: low_score %g is above high_score %g",
+                         (double)p->low_score, (double)p->high_score);
+    if (!(p->max_absence_s >= 0 && p->max_absence_s <= MAX_ABSENCE_S))
+        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: max_absence_s is %g; it must be in 0..%g",
+                         p->max_absence_s, MAX_ABSENCE_S);
+    return ROTO_OK;
+}
+
+roto_status roto_tracker_new(const roto_tracker_params *params, roto_tracker **out)
+{
+    if (!out)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: no place to put it was given");
+    *out = NULL;
+    roto_tracker_params p = roto_tracker_params_default();
+    if (params) {
+        if (params->struct_bytes != sizeof(p))
+            return roto_fail(ROTO_ERROR_ARGUMENT,
+                             "tracker: parameters of %zu bytes, not %zu; start from "
+                             "roto_tracker_params_default()",
+                             params->struct_bytes, sizeof(p));
+        p = *params;
+    }
+    ROTO_TRY(check_params(&p));
+    roto_tracker *t = memory_new_array(1, sizeof(*t));
+    if (!t)
+        return ROTO_ERROR_MEMORY;
+    t->params = p;
+    size_t n = (size_t)p.max_objects;
+    roto_status status = registry_init(&t->objects, p.max_objects);
+    if (status == ROTO_OK)
+        status = assignment_new(p.max_objects, p.max_objects, &t->pairing);
+    if (status != ROTO_OK)
+        goto fail;
+    status = ROTO_ERROR_MEMORY;
+    t->detections = memory_new_array(n, sizeof(*t->detections));
+    t->object_of = memory_new_array(n, sizeof(*t->object_of));
+    t->matched = memory_new_array(n, sizeof(*t->matched));
+    t->rows = memory_new_array(n, sizeof(*t->rows));
+    t->columns = memory_new_array(n, sizeof(*t->columns));
+    t->column_of_row = memory_new_array(n, sizeof(*t->column_of_row));
+    t->gain = memory_new_array(n * n, sizeof(*t->gain));
+    t->tracks = memory_new_array(n, sizeof(*t->tracks));
+    if (!t->detections || !t->object_of || !t->matched || !t->rows || !t->columns ||
+        !t->column_of_row || !t->gain || !t->tracks)
+        goto fail;
+    *out = t;
+    return ROTO_OK;
+fail:
+    roto_tracker_free(t);
+    return status;
+}
+
+void roto_tracker_free(roto_tracker *t)
+{
+    if (!t)
+        return;
+    registry_release(&t->objects);
+    assignment_free(t->pairing);
+    free(t->detections);
+    free(t->object_of);
+    free(t->matched);
+    free(t->rows);
+    free(t->columns);
+    free(t->column_of_row);
+    free(t->gain);
+    free(t->tracks);
+    free(t);
+}
+
+static bool any(const object *o, void *user)
+{
+    (void)o;
+    (void)user;
+    return true;
+}
+
+void roto_tracker_reset(roto_tracker *t)
+{
+    if (!t)
+        return;
+    registry_remove_if(&t->objects, any, NULL);
+    t->has_time = false;
+    t->frame = 0;
+}
+
+static bool inside(float coordinate)
+{
+    return coordinate >= -MAX_COORDINATE_PX && coordinate <= MAX_COORDINATE_PX; /* false for NaN */
+}
+
+static roto_status check_frame(const roto_tracker *t, const roto_detection *detections, int32_t n,
+                               double time_s, double frame_s)
+{
+    if (n < 0 || (n > 0 && !detections))
+        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: %d detections%s", n,
+                         n < 0 ? "" : " at no address");
+    if (!(fabs(time_s) <= MAX_TIME_S))
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "tracker: a frame at %g s; times lie within %g s of 0", time_s,
+                         MAX_TIME_S);
+    if (!(frame_s >= LEAST_FRAME_S && frame_s <= MAX_TIME_S))
+        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: a frame of %g s; it must last %g..%g s",
+                         frame_s, LEAST_FRAME_S, MAX_TIME_S);
+    if (t->has_time && time_s < t->time_s)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: a frame at %.6f s after one at %.6f s",
+                         time_s, t->time_s);
+    for (int32_t i = 0; i < n; i++) {
+        const roto_box *b = &detections[i].box;
+        if (!inside(b->x0) || !inside(b->y0) || !inside(b->x1) || !inside(b->y1) ||
+            b->x0 >= b->x1 || b->y0 >= b->y1)
+            return roto_fail(ROTO_ERROR_ARGUMENT,
+                             "tracker: detection %d has the box %g,%g,%g,%g; x0 < x1 and y0 < y1 "
+                             "must lie within %g px",
+                             i, (double)b->x0, (double)b->y0, (double)b->x1, (double)b->y1,
+                             MAX_COORDINATE_PX);
+        if (!(detections[i].score >= 0 && detections[i].score <= 1))
+            return roto_fail(ROTO_ERROR_ARGUMENT,
+                             "tracker: detection %d has the score %g; it must be in 0..1", i,
+                             (double)detections[i].score);
+    }
+    return ROTO_OK;
+}
+
+typedef struct {
+    const roto_tracker *tracker;
+    double time_s, frame_s;
+} moment;
+
+/* An observation stands for the time until the next frame, hence the frame on top of the absence;
+ * half a frame more absorbs jitter of timestamps. */
+static bool forgotten(const object *o, void *user)
+{
+    const moment *now = user;
+    double unseen_s = now->time_s - object_latest(o)->time_s - 1.5 * now->frame_s;
+    return unseen_s > now->tracker->params.max_absence_s || (!o->confirmed && o->missed_frames > 0);
+}
+
+static void predict_all(roto_tracker *t, const moment *now)
+{
+    double dt_s = t->has_time ? now->time_s - t->time_s : 0;
+    for (int i = 0; i < t->objects.n_live; i++) {
+        object *o = registry_at(&t->objects, i);
+        kalman_predict(&o->motion, dt_s, now->frame_s);
+        o->predicted = kalman_get(&o->motion);
+        o->missed_frames++;
+        t->matched[i] = false;
+    }
+}
+
+/* OC-SORT's observation-centric re-update (section 4.1): what the filter believed during an absence
+ * is replaced by what it would have believed, had it seen the object move straight to where it is
+ * now. */
+static void reupdate(object *o, const roto_box *seen, const moment *now)
+{
+    const observation from = *object_latest(o);
+    int steps = o->missed_frames < REUPDATE_MAX_STEPS ? o->missed_frames : REUPDATE_MAX_STEPS;
+    double step_s = (now->time_s - from.time_s) / steps;
+    o->motion = o->motion_seen;
+    for (int i = 1; i <= steps; i++) {
+        float at = (float)i / (float)steps;
+        roto_box between = {from.box.x0 + at * (seen->x0 - from.box.x0),
+                            from.box.y0 + at * (seen->y0 - from.box.y0),
+                            from.box.x1 + at * (seen->x1 - from.box.x1),
+                            from.box.y1 + at * (seen->y1 - from.box.y1)};
+        kalman_predict(&o->motion, step_s, now->frame_s);
+        kalman_correct(&o->motion, &between);
+    }
+}
+
+static void observe(roto_tracker *t, object *o, const roto_detection *d, const moment *now)
+{
+    if (o->n_history == 0)
+        kalman_start(&o->motion, &d->box, now->frame_s);
+    else if (o->missed_frames > 1)
+        reupdate(o, &d->box, now);
+    else
+        kalman_correct(&o->motion, &d->box);
+    o->motion_seen = o->motion;
+    o->score = d->score;
+    o->class_id = d->class_id;
+    o->missed_frames = 0;
+    o->hits++;
+    if (o->hits >= t->params.confirm_hits) {
+        o->hits = t->params.confirm_hits;
+        o->confirmed = true;
+    }
+    object_observe(o, &(observation){d->box, t->frame, now->time_s});
+}
+
+typedef enum { BY_MOTION, BY_LATEST_BOX } reference_box;
+
+/* What the pair gains; not positive when it must not be. */
+static float pair_gain(const roto_tracker *t, const object *o, const roto_detection *d,
+                       reference_box reference, float least_iou, bool momentum)
+{
+    if (t->params.class_aware && o->class_id != d->class_id)
+        return 0;
+    const observation *latest = object_latest(o);
+    float iou = box_iou(reference == BY_MOTION ? &o->predicted : &latest->box, &d->box);
+    if (iou <= 0 || iou < least_iou)
+        return 0;
+    if (!momentum)
+        return iou;
+    const observation *earlier = object_earlier(o, t->frame, t->params.momentum_frames);
+    float agreement = box_momentum(&earlier->box, &latest->box, &d->box);
+    return iou + t->params.momentum_weight * agreement * d->score;
+}
+
+/* Pairs objects that are still free with free detections first..end - 1. */
+static void match(roto_tracker *t, int first, int end, reference_box reference, float least_iou,
+                  bool momentum, const moment *now)
+{
+    int n_rows = 0, n_columns = 0;
+    for (int i = 0; i < t->objects.n_live; i++)
+        if (!t->matched[i])
+            t->rows[n_rows++] = i;
+    for (int d = first; d < end; d++)
+        if (t->object_of[d] < 0)
+            t->columns[n_columns++] = d;
+    if (n_rows == 0 || n_columns == 0)
+        return;
+    for (int r = 0; r < n_rows; r++)
+        for (int c = 0; c < n_columns; c++)
+            t->gain[(size_t)r * (size_t)n_columns + (size_t)c] =
+                pair_gain(t, registry_at(&t->objects, t->rows[r]), &t->detections[t->columns[c]],
+                          reference, least_iou, momentum);
+    assignment_solve(t->pairing, t->gain, n_rows, n_columns, t->column_of_row);
+    for (int r = 0; r < n_rows; r++) {
+        if (t->column_of_row[r] < 0)
+            continue;
+        int d = t->columns[t->column_of_row[r]];
+        t->object_of[d] = t->rows[r];
+        t->matched[t->rows[r]] = true;
+        observe(t, registry_at(&t->objects, t->rows[r]), &t->detections[d], now);
+    }
+}
+
+static void give_birth(roto_tracker *t, const moment *now)
+{
+    for (int d = 0; d < t->n_high; d++) {
+        if (t->object_of[d] >= 0 || t->detections[d].score < t->params.birth_score)
+            continue;
+        object *o = registry_add(&t->objects);
+        if (!o)
+            return;
+        o->born_frame = t->frame;
+        observe(t, o, &t->detections[d], now);
+    }
+}
+
+static int report(roto_tracker *t)
+{
+    int n = 0;
+    for (int i = 0; i < t->objects.n_live; i++) {
+        const object *o = registry_at(&t->objects, i);
+        if (!o->confirmed || o->missed_frames > 0)
+            continue;
+        int64_t age = t->frame - o->born_frame;
+        t->tracks[n++] = (roto_track){.id = o->id,
+                                      .box = object_latest(o)->box,
+                                      .score = o->score,
+                                      .class_id = o->class_id,
+                                      .age_frames = age < INT32_MAX ? (int32_t)age : INT32_MAX,
+                                      .missed_frames = o->missed_frames};
+    }
+    return n;
+}
+
+roto_status roto_tracker_update(roto_tracker *t, const roto_detection *detections,
+                                int32_t n_detections, double time_s, double frame_s,
+                                const roto_track **tracks, int32_t *n_tracks)
+{
+    if (!t || !tracks || !n_tracks)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: no tracker, or no place for its tracks");
+    ROTO_TRY(check_frame(t, detections, n_detections, time_s, frame_s));
+    moment now = {t, time_s, frame_s};
+    t->n_detections = ranking_best(detections, n_detections, t->detections, t->params.max_objects);
+    t->n_high = 0;
+    int n_usable = 0;
+    for (int d = 0; d < t->n_detections; d++) {
+        t->object_of[d] = -1;
+        t->n_high += t->detections[d].score >= t->params.high_score;
+        n_usable += t->detections[d].score >= t->params.low_score;
+    }
+    registry_remove_if(&t->objects, forgotten, &now);
+    predict_all(t, &now);
+    match(t, 0, t->n_high, BY_MOTION, t->params.match_iou, true, &now);
+    match(t, t->n_high, n_usable, BY_MOTION, t->params.match_iou_low, false, &now);
+    match(t, 0, t->n_high, BY_LATEST_BOX, t->params.match_iou, false, &now);
+    give_birth(t, &now);
+    *n_tracks = report(t);
+    *tracks = t->tracks;
+    t->has_time = true;
+    t->time_s = time_s;
+    t->frame++;
+    return ROTO_OK;
+}
