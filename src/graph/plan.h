@@ -19,7 +19,6 @@ typedef struct plan_traits {
 roto_status graph_fuse(const graph *g, const plan_traits *traits, graph **out);
 
 typedef enum place_kind {
-    PLACE_UNUSED,   /* no operator reads it and it is no output */
     PLACE_CONSTANT, /* graph_tensor.data */
     PLACE_ARENA
 } place_kind;
