@@ -4,9 +4,13 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
+
+enum { NS_PER_S = 1000000000 };
 
 struct queue {
     pthread_mutex_t lock;
@@ -32,7 +36,11 @@ roto_status queue_new(size_t capacity, queue **out)
     }
     q->capacity = capacity;
     pthread_mutex_init(&q->lock, NULL);
-    pthread_cond_init(&q->has_item, NULL);
+    pthread_condattr_t monotonic; /* as clock_now_ns: a wait ends on time when the clock is set */
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&q->has_item, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     pthread_cond_init(&q->has_room, NULL);
     *out = q;
     return ROTO_OK;
@@ -77,25 +85,47 @@ roto_status queue_push(queue *q, void *item)
     return status;
 }
 
-roto_status queue_pop(queue *q, void **item)
+/* Waits for an item, the end, or the deadline (0: none). */
+static void wait_for_item_locked(queue *q, int64_t deadline_ns)
+{
+    struct timespec deadline = {.tv_sec = deadline_ns / NS_PER_S,
+                                .tv_nsec = deadline_ns % NS_PER_S};
+    int64_t start = clock_now_ns();
+    int timed_out = 0;
+    while (q->count == 0 && !q->closed && !q->cancelled && !timed_out) {
+        if (deadline_ns)
+            timed_out = pthread_cond_timedwait(&q->has_item, &q->lock, &deadline) == ETIMEDOUT;
+        else
+            pthread_cond_wait(&q->has_item, &q->lock);
+    }
+    q->pop_ns += clock_now_ns() - start;
+}
+
+static roto_status pop_until(queue *q, int64_t deadline_ns, void **item)
 {
     *item = NULL;
     pthread_mutex_lock(&q->lock);
-    if (q->count == 0 && !q->closed && !q->cancelled) {
-        int64_t start = clock_now_ns();
-        while (q->count == 0 && !q->closed && !q->cancelled)
-            pthread_cond_wait(&q->has_item, &q->lock);
-        q->pop_ns += clock_now_ns() - start;
-    }
+    if (q->count == 0 && !q->closed && !q->cancelled)
+        wait_for_item_locked(q, deadline_ns);
     roto_status status = ROTO_OK;
     if (q->cancelled)
         status = ROTO_CANCELLED;
-    else if (q->count == 0)
-        status = ROTO_END;
-    else
+    else if (q->count > 0)
         *item = take_locked(q);
+    else if (q->closed)
+        status = ROTO_END;
     pthread_mutex_unlock(&q->lock);
     return status;
+}
+
+roto_status queue_pop(queue *q, void **item)
+{
+    return pop_until(q, 0, item);
+}
+
+roto_status queue_pop_for(queue *q, long long wait_ns, void **item)
+{
+    return pop_until(q, clock_now_ns() + wait_ns, item);
 }
 
 void *queue_take(queue *q)

@@ -17,6 +17,9 @@ roto_status queue_push(queue *q, void *item);
 /* Waits for an item. ROTO_OK; ROTO_END once closed and empty; ROTO_CANCELLED after queue_cancel. */
 roto_status queue_pop(queue *q, void **item);
 
+/* As queue_pop, but waits no longer than wait_ns: then ROTO_OK with *item NULL. */
+roto_status queue_pop_for(queue *q, long long wait_ns, void **item);
+
 /* Takes an item without waiting, even after queue_cancel; NULL when empty. For draining. */
 void *queue_take(queue *q);
 

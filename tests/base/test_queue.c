@@ -1,5 +1,6 @@
 #include "support/cmocka_all.h"
 
+#include "base/clock.h"
 #include "base/queue.h"
 
 #include <pthread.h>
@@ -57,6 +58,25 @@ static void cancelling_wakes_a_blocked_producer_and_leaves_items_to_drain(void *
     queue_free(q);
 }
 
+static void waiting_for_an_item_ends_on_time(void **state)
+{
+    (void)state;
+    const int64_t wait_ns = 20000000;
+    queue *q = NULL;
+    assert_int_equal(queue_new(2, &q), ROTO_OK);
+    void *item = &items[0];
+    int64_t start = clock_now_ns();
+    assert_int_equal(queue_pop_for(q, wait_ns, &item), ROTO_OK);
+    assert_null(item);
+    assert_true(clock_now_ns() - start >= wait_ns);
+    assert_int_equal(queue_push(q, &items[1]), ROTO_OK);
+    queue_close(q);
+    assert_int_equal(queue_pop_for(q, wait_ns, &item), ROTO_OK);
+    assert_ptr_equal(item, &items[1]);
+    assert_int_equal(queue_pop_for(q, wait_ns, &item), ROTO_END);
+    queue_free(q);
+}
+
 static void a_queue_without_room_is_refused(void **state)
 {
     (void)state;
@@ -70,6 +90,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_arrive_once_and_in_order),
         cmocka_unit_test(cancelling_wakes_a_blocked_producer_and_leaves_items_to_drain),
+        cmocka_unit_test(waiting_for_an_item_ends_on_time),
         cmocka_unit_test(a_queue_without_room_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,6 @@
+#include <roto/roto.h>
+
+const char *roto_version(void)
+{
+    return ROTO_VERSION;
+}
