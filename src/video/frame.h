@@ -3,6 +3,8 @@
 #ifndef VIDEO_FRAME_H
 #define VIDEO_FRAME_H
 
+#include "video/draw_target.h"
+
 #include <roto/video.h>
 
 #include <libavutil/frame.h>
@@ -27,16 +29,6 @@ roto_status frame_pool_take(frame_pool *pool, video_frame **out);
  * the pool when the last reference goes. From any thread. */
 roto_status frame_pool_picture(frame_pool *pool, enum AVPixelFormat format, int32_t width,
                                int32_t height, AVFrame *picture);
-
-/* Planes that may be written, laid out as in roto_image. */
-typedef struct draw_target {
-    int32_t width, height;
-    roto_pixel_format format;
-    roto_color_matrix matrix;
-    int32_t full_range;
-    uint8_t *plane[3];
-    ptrdiff_t stride_bytes[3];
-} draw_target;
 
 /* Makes the frame's pixels writable and colourful: copies them when the decoder still needs them
  * as a reference, turns grey into YUV420P. frame->image shows the new planes as well. The target
