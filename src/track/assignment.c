@@ -21,7 +21,7 @@ struct assignment {
 };
 
 typedef struct {
-    const float *gain;
+    const double *gain;
     int n_short, n_long;
     size_t short_stride, long_stride;
 } problem;
@@ -85,7 +85,7 @@ static int nearest_free(assignment *a, const problem *p, int start, double *leng
 {
     int n_waiting = p->n_long;
     for (int l = 0; l < p->n_long; l++) {
-        a->waiting[l] = l;
+        a->waiting[l] = p->n_long - 1 - l;
         a->distance[l] = INFINITY;
         a->long_reached[l] = false;
     }
@@ -103,10 +103,10 @@ static int nearest_free(assignment *a, const problem *p, int start, double *leng
                 a->distance[l] = d;
                 a->before[l] = s;
             }
-            /* A free member among equals ends the search at once. */
+            /* A free member among equals ends the search at once; the last one that waits, as in
+             * SciPy, so that scores which depend on ties equal those computed with it. */
             if (best < 0 || a->distance[l] < a->distance[a->waiting[best]] ||
-                (a->distance[l] <= a->distance[a->waiting[best]] && a->short_of[l] < 0 &&
-                 a->short_of[a->waiting[best]] >= 0))
+                (a->distance[l] <= a->distance[a->waiting[best]] && a->short_of[l] < 0))
                 best = i;
         }
         int l = a->waiting[best];
@@ -143,7 +143,7 @@ static void augment(assignment *a, const problem *p, int start)
     }
 }
 
-void assignment_solve(assignment *a, const float *gain, int n_rows, int n_columns,
+void assignment_solve(assignment *a, const double *gain, int n_rows, int n_columns,
                       int *column_of_row)
 {
     bool rows_short = n_rows <= n_columns;

@@ -32,7 +32,7 @@ struct roto_tracker {
     bool *matched;       /* per object */
     int *rows, *columns; /* objects and detections that take part in a stage */
     int *column_of_row;
-    float *gain; /* [rows, columns] */
+    double *gain; /* [rows, columns] */
     roto_track *tracks;
     bool has_time;
     double time_s;

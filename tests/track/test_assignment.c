@@ -14,22 +14,21 @@ static uint32_t next_random(uint32_t *state)
 }
 
 /* The greatest sum of gains over all partial pairings, by trying them all. */
-static double best_sum(const float *gain, int n_rows, int n_columns, int row, unsigned taken)
+static double best_sum(const double *gain, int n_rows, int n_columns, int row, unsigned taken)
 {
     if (row == n_rows)
         return 0;
     double best = best_sum(gain, n_rows, n_columns, row + 1, taken);
     for (int c = 0; c < n_columns; c++) {
-        float g = gain[row * n_columns + c];
+        double g = gain[row * n_columns + c];
         if (g > 0 && !(taken & 1u << c))
-            best =
-                fmax(best, (double)g + best_sum(gain, n_rows, n_columns, row + 1, taken | 1u << c));
+            best = fmax(best, g + best_sum(gain, n_rows, n_columns, row + 1, taken | 1u << c));
     }
     return best;
 }
 
 /* Checks that the pairs are legal and returns the sum of their gains. */
-static double solved_sum(assignment *a, const float *gain, int n_rows, int n_columns)
+static double solved_sum(assignment *a, const double *gain, int n_rows, int n_columns)
 {
     int column_of_row[300];
     bool taken[300] = {false};
@@ -48,7 +47,7 @@ static double solved_sum(assignment *a, const float *gain, int n_rows, int n_col
         assert_false(taken[c]);
         taken[c] = true;
         assert_true(gain[r * n_columns + c] > 0);
-        sum += (double)gain[r * n_columns + c];
+        sum += gain[r * n_columns + c];
     }
     return sum;
 }
@@ -60,20 +59,20 @@ static void random_matrices_get_the_same_sum_as_trying_everything(void **state)
     assert_int_equal(assignment_new(7, 7, &a), ROTO_OK);
     uint32_t seed = 1;
     for (int trial = 0; trial < 4000; trial++) {
-        float gain[49];
+        double gain[49];
         int n_rows = 1 + (int)(next_random(&seed) % 7),
             n_columns = 1 + (int)(next_random(&seed) % 7);
         int kind = trial % 4;
         for (int i = 0; i < n_rows * n_columns; i++) {
             uint32_t r = next_random(&seed);
             if (kind == 0) /* any sign */
-                gain[i] = (float)(r % 2001) / 1000 - 1;
+                gain[i] = (double)(r % 2001) / 1000 - 1;
             else if (kind == 1) /* many ties */
-                gain[i] = (float)(r % 3);
+                gain[i] = (double)(r % 3);
             else if (kind == 2) /* sparse */
-                gain[i] = r % 4 == 0 ? (float)(r % 1000) / 1000 : 0;
+                gain[i] = r % 4 == 0 ? (double)(r % 1000) / 1000 : 0;
             else /* very different magnitudes */
-                gain[i] = ldexpf((float)(r % 100), (int)(r % 40) - 20);
+                gain[i] = ldexp((double)(r % 100), (int)(r % 40) - 20);
         }
         double best = best_sum(gain, n_rows, n_columns, 0, 0);
         assert_true(fabs(solved_sum(a, gain, n_rows, n_columns) - best) <= 1e-6 * (1 + best));
@@ -86,7 +85,7 @@ static void degenerate_matrices_are_solved(void **state)
     (void)state;
     assignment *a = NULL;
     assert_int_equal(assignment_new(300, 300, &a), ROTO_OK);
-    static float gain[300 * 300];
+    static double gain[300 * 300];
     assert_true(solved_sum(a, gain, 0, 0) == 0);
     assert_true(solved_sum(a, gain, 0, 300) == 0);
     assert_true(solved_sum(a, gain, 300, 0) == 0);
@@ -103,7 +102,7 @@ static void degenerate_matrices_are_solved(void **state)
     double expected = 0;
     for (int r = 0; r < 100; r++) {
         for (int c = 0; c < 100; c++)
-            gain[r * 100 + c] = (float)((r + 1) * (c + 1));
+            gain[r * 100 + c] = (double)(r + 1) * (c + 1);
         expected += (double)(r + 1) * (r + 1);
     }
     assert_true(solved_sum(a, gain, 100, 100) == expected);
