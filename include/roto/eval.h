@@ -24,9 +24,12 @@ typedef struct roto_mot_scores {
 } roto_mot_scores;
 
 /* Compares result files with ground truth. `gt_dir` holds SEQUENCE/gt/gt.txt (and seqinfo.ini where
- * there is one); `results_dir` holds SEQUENCE.txt for each sequence evaluated. A sequence without a
- * result file is an error unless `sequences` (NULL: all) leaves it out. Distractor and ignore rules
- * are those of MOT15: ground truth with 0 in column 7 takes no part.
+ * there is one: no frame may lie after its seqLength); `results_dir` holds SEQUENCE.txt for each
+ * sequence evaluated, which may be empty. A sequence without a result file is an error unless
+ * `sequences` (NULL: all folders that hold gt/gt.txt, by name) leaves it out.
+ * Distractor and ignore rules are those of MOT15: ground truth with 0 in column 7 takes no part,
+ * whatever the tracker found there counts, and classes (column 8) are passed over. An identity may
+ * be in a frame once. docs/evaluation.md has the details.
  * *scores: one entry a sequence and COMBINED last; free with roto_eval_free(). */
 ROTO_API roto_status roto_eval_mot(const char *gt_dir, const char *results_dir,
                                    const char *const *sequences, int32_t n_sequences,
