@@ -1,7 +1,13 @@
 /* roto/video.h - frames from files, folders of images and standard input.
  *
  * Sources give frames upright: a rotation stored in the file is applied, so that every coordinate
- * roto reports is in the picture as people see it.
+ * roto reports is in the picture as people see it. Pixels are those of the file: formats that roto
+ * does not have are converted, colour matrix and range are passed on, nothing is scaled, so that
+ * frames of one source may differ in size.
+ *
+ * FFmpeg's messages do not reach the terminal: its per-process log callback is set on the first
+ * roto_source_open() and drops what roto's own work causes; a program's own use of FFmpeg goes to
+ * FFmpeg's default callback as before. A program with a callback of its own sets it after that.
  */
 #ifndef ROTO_VIDEO_H
 #define ROTO_VIDEO_H
@@ -18,6 +24,10 @@ typedef struct roto_source_params {
     size_t struct_bytes;
     int32_t n_threads; /* of the decoder; default 1 */
     double folder_fps; /* frame rate given to a folder of images; default 25 */
+    /* Asked about twenty times a second while input is awaited (a pipe, a network stream): when it
+     * returns non-zero, opening or reading ends with ROTO_CANCELLED. From the reading thread. */
+    int32_t (*should_stop)(void *user);
+    void *user;
 } roto_source_params;
 
 ROTO_API roto_source_params roto_source_params_default(void);
@@ -48,9 +58,13 @@ ROTO_API void
 roto_source_close(roto_source *source); /* NULL is fine; frames must be released first */
 ROTO_API const roto_source_info *roto_source_describe(const roto_source *source);
 
-/* The next frame, ROTO_END after the last one. A file that breaks off ends with ROTO_ERROR_FORMAT
- * after its last readable frame. Several frames may be held at once; each takes its own memory,
- * reused after release. Reading is for one thread at a time; releasing for any. */
+/* Time begins at the container's start. Stamps that jump back by more than a second or forward by
+ * more than an hour go on from the frame before.
+ *
+ * The next frame, ROTO_END after the last one. A file that breaks off or has damaged packets
+ * ends with ROTO_ERROR_FORMAT after its last readable frame. Several frames may be held at once;
+ * each takes its own memory, reused after release. Reading is for one thread at a time; releasing
+ * for any. */
 ROTO_API roto_status roto_source_read(roto_source *source, roto_frame **out);
 ROTO_API void roto_frame_release(roto_frame *frame); /* NULL is fine */
 

@@ -1,0 +1,212 @@
+/* Convolutions as matrix products whose inputs are found through pointers: one for each output
+ * pixel and each tap of the kernel (Dukhan 2019, "The Indirect Convolution Algorithm"). Pointers
+ * are made for a block of pixels at a time, so they stay in the first-level cache. */
+#include "backend/cpu/gemm.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+typedef struct conv {
+    gemm g; /* of one group */
+    gemm_grid grid;
+    conv2d_attr attr;
+    int64_t kernel_h, kernel_w;
+    bool whole_rows; /* a tap is a row of the kernel: kernel_w pixels that lie side by side */
+    const float *panels, *bias;
+    const float *zeros; /* depth of them: what padding reads */
+    operand x, out, residual;
+} conv;
+
+/* An output pixel. */
+typedef struct pixel {
+    int64_t image, y, x;
+} pixel;
+
+/* Scratch memory of a task. */
+typedef struct conv_scratch {
+    const float **pointers; /* [taps][GEMM_BLOCK_ROWS] */
+    float *patches; /* rows of the kernel that lie partly in the padding, copied with zeros */
+    void *gemm;
+} conv_scratch;
+
+static size_t align(size_t bytes)
+{
+    return (bytes + MEMORY_ALIGN_BYTES - 1) / MEMORY_ALIGN_BYTES * MEMORY_ALIGN_BYTES;
+}
+
+static size_t pointer_bytes(const conv *c)
+{
+    return align((size_t)c->g.taps * GEMM_BLOCK_ROWS * sizeof(const float *));
+}
+
+static size_t patch_bytes(const conv *c)
+{
+    return c->whole_rows ? align((size_t)(c->g.taps * c->g.depth) * GEMM_BLOCK_ROWS * sizeof(float))
+                         : 0;
+}
+
+static const float *input_at(const conv *c, int64_t image, int64_t y, int64_t x)
+{
+    const int64_t *dim = c->x.shape.dim;
+    return c->x.data + ((image * dim[1] + y) * dim[2] + x) * c->x.row_stride;
+}
+
+/* Pointers of one output pixel, a tap being one element of the kernel. */
+static void point_to_pixels(const conv *c, const pixel *p, const float **to)
+{
+    const conv2d_attr *a = &c->attr;
+    const int64_t height = c->x.shape.dim[1], width = c->x.shape.dim[2];
+    int64_t y = p->y * a->stride_h - a->pad_top;
+    for (int64_t i = 0; i < c->kernel_h; i++, y += a->dilation_h) {
+        int64_t x = p->x * a->stride_w - a->pad_left;
+        for (int64_t j = 0; j < c->kernel_w; j++, x += a->dilation_w) {
+            bool inside = y >= 0 && y < height && x >= 0 && x < width;
+            *to = inside ? input_at(c, p->image, y, x) : c->zeros;
+            to += GEMM_BLOCK_ROWS;
+        }
+    }
+}
+
+/* Pointers of one output pixel, a tap being a row of the kernel. */
+static void point_to_rows(const conv *c, const pixel *p, const float **to, float **patches)
+{
+    const conv2d_attr *a = &c->attr;
+    const int64_t height = c->x.shape.dim[1], width = c->x.shape.dim[2],
+                  channels = c->x.shape.dim[3];
+    const int64_t x = p->x * a->stride_w - a->pad_left;
+    const int64_t first = x < 0 ? -x : 0;
+    const int64_t end = x + c->kernel_w > width ? width - x : c->kernel_w;
+    int64_t y = p->y * a->stride_h - a->pad_top;
+    for (int64_t i = 0; i < c->kernel_h; i++, y += a->dilation_h, to += GEMM_BLOCK_ROWS) {
+        if (y < 0 || y >= height || first >= end) {
+            *to = c->zeros;
+        } else if (first == 0 && end == c->kernel_w) {
+            *to = input_at(c, p->image, y, x);
+        } else {
+            float *patch = *patches;
+            *patches += c->g.depth;
+            memset(patch, 0, (size_t)c->g.depth * sizeof(float));
+            memcpy(patch + first * channels, input_at(c, p->image, y, x + first),
+                   (size_t)((end - first) * channels) * sizeof(float));
+            *to = patch;
+        }
+    }
+}
+
+static void point_block(const conv *c, int64_t first_row, int64_t n_rows, const conv_scratch *s)
+{
+    const int64_t out_h = c->out.shape.dim[1], out_w = c->out.shape.dim[2];
+    pixel p = {.image = first_row / (out_h * out_w),
+               .y = first_row / out_w % out_h,
+               .x = first_row % out_w};
+    float *patches = s->patches;
+    for (int64_t r = 0; r < n_rows; r++) {
+        if (c->whole_rows)
+            point_to_rows(c, &p, s->pointers + r, &patches);
+        else
+            point_to_pixels(c, &p, s->pointers + r);
+        if (++p.x < out_w)
+            continue;
+        p.x = 0;
+        if (++p.y == out_h) {
+            p.y = 0;
+            p.image++;
+        }
+    }
+}
+
+static void run_columns(const conv *c, int64_t group, int64_t row, int64_t n_rows,
+                        const int64_t columns[2], const conv_scratch *s)
+{
+    const int64_t group_columns = c->grid.columns;
+    const float *panels = c->panels + group * gemm_packed_count(&c->g, group_columns);
+    const float *bias = c->bias + group * gemm_padded(&c->g, group_columns);
+    for (int64_t column = columns[0]; column < columns[1]; column += GEMM_BLOCK_COLUMNS) {
+        const int64_t rest = columns[1] - column;
+        const int64_t channel = group * group_columns + column;
+        const gemm_block block = {
+            .a = s->pointers,
+            .a_stride = GEMM_BLOCK_ROWS,
+            .a_offset = c->attr.groups == 1 ? 0 : group * c->g.depth,
+            .rows = n_rows,
+            .columns = rest < GEMM_BLOCK_COLUMNS ? rest : GEMM_BLOCK_COLUMNS,
+            .panels = panels + gemm_packed_count(&c->g, column),
+            .bias = bias + column,
+            .out = c->out.data + row * c->out.row_stride + channel,
+            .out_stride = c->out.row_stride,
+            .residual =
+                c->residual.data ? c->residual.data + row * c->residual.row_stride + channel : NULL,
+            .residual_stride = c->residual.row_stride,
+        };
+        gemm_block_run(&c->g, &block, s->gemm);
+    }
+}
+
+static void run(const void *state, int task, void *scratch)
+{
+    const conv *c = state;
+    char *memory = scratch;
+    const conv_scratch s = {.pointers = (const float **)scratch,
+                            .patches = (float *)(void *)(memory + pointer_bytes(c)),
+                            .gemm = memory + pointer_bytes(c) + patch_bytes(c)};
+    int64_t rows[2], columns[2];
+    gemm_grid_part(&c->grid, task, rows, columns);
+    for (int64_t row = rows[0]; row < rows[1]; row += GEMM_BLOCK_ROWS) {
+        const int64_t n_rows = rows[1] - row < GEMM_BLOCK_ROWS ? rows[1] - row : GEMM_BLOCK_ROWS;
+        point_block(c, row, n_rows, &s);
+        for (int64_t group = 0; group < c->attr.groups; group++)
+            run_columns(c, group, row, n_rows, columns, &s);
+    }
+}
+
+static roto_status conv_prepare(const kernel_site *site, kernel *out)
+{
+    const operand *w = &site->in[1];
+    conv *c = kernel_alloc(site, 1, sizeof(*c));
+    if (!c)
+        return ROTO_ERROR_MEMORY;
+    *c = (conv){.attr = site->node->attr.conv2d,
+                .kernel_h = w->shape.dim[1],
+                .kernel_w = w->shape.dim[2],
+                .x = site->in[0],
+                .out = site->out,
+                .residual = site->in[3]};
+    const int64_t group_columns = w->shape.dim[0] / c->attr.groups, depth = w->shape.dim[3];
+    /* Joining a row of the kernel into one tap makes the inner loop longer where channels are few;
+     * where they are many it would only make copies at the borders. */
+    const int64_t few_channels = 16;
+    c->whole_rows = c->kernel_w > 1 && c->attr.groups == 1 && c->attr.dilation_w == 1 &&
+                    depth < few_channels && c->x.row_stride == depth;
+    if (c->whole_rows)
+        gemm_init(&c->g, site->isa, c->kernel_h, c->kernel_w * depth, &c->attr.epi);
+    else
+        gemm_init(&c->g, site->isa, c->kernel_h * c->kernel_w, depth, &c->attr.epi);
+    ROTO_TRY(gemm_pack_constant(site, &c->g, w->data, site->in[2].data, group_columns,
+                                c->attr.groups, &c->panels, &c->bias));
+    /* A group's offset is added to every pointer, the ones to zeros included. */
+    c->zeros = kernel_alloc(site, (size_t)(c->g.depth * c->attr.groups), sizeof(float));
+    if (!c->zeros)
+        return ROTO_ERROR_MEMORY;
+    c->grid = gemm_grid_make(site, &c->g, shape_rows(&c->out.shape), group_columns);
+    *out =
+        (kernel){.name = KERNEL_NAME(site, "conv"),
+                 .run = run,
+                 .state = c,
+                 .n_tasks = c->grid.row_parts * c->grid.column_parts,
+                 .scratch_bytes = pointer_bytes(c) + patch_bytes(c) +
+                                  gemm_scratch_bytes(&c->g, GEMM_BLOCK_ROWS, GEMM_BLOCK_COLUMNS)};
+    return ROTO_OK;
+}
+
+roto_status conv2d_prepare(const kernel_site *site, kernel *out)
+{
+    if (!site->in[1].constant || (site->in[2].data && !site->in[2].constant))
+        return kernel_refuse(site, "weights and bias have to be constants");
+    const conv2d_attr *a = &site->node->attr.conv2d;
+    const tensor_shape *w = &site->in[1].shape;
+    (void)a;
+    (void)w;
+    return conv_prepare(site, out);
+}

@@ -1,0 +1,201 @@
+#include "backend/cpu/gemm.h"
+
+#include <string.h>
+
+/* Inputs summed in one go: a panel's share, 256 x 16 floats, is half of a 32 KiB first-level cache,
+ * which leaves the other half to the rows of inputs that pass by (Goto and van de Geijn 2008). */
+enum { BLOCK_K = 256 };
+
+/* Below this many bytes all panels of a block stay in the first-level cache together. */
+enum { SMALL_PANELS_BYTES = 20 * 1024 };
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+void gemm_init(gemm *g, isa_level isa, int64_t taps, int64_t depth, const epilogue *epi)
+{
+#if defined(__x86_64__)
+    static const gemm_table *const tables[ISA_COUNT] = {&gemm_table_generic, &gemm_table_avx2,
+                                                        &gemm_table_avx512};
+#else
+    static const gemm_table *const tables[ISA_COUNT] = {&gemm_table_generic};
+#endif
+    *g = (gemm){.simd = tables[isa], .taps = taps, .depth = depth};
+    if (epi)
+        g->epi = *epi;
+    g->block_depth = divide_up(depth, divide_up(depth, BLOCK_K));
+    g->block_taps = depth < BLOCK_K ? least(taps, BLOCK_K / depth) : 1;
+}
+
+int64_t gemm_padded(const gemm *g, int64_t columns)
+{
+    return divide_up(columns, g->simd->lanes) * g->simd->lanes;
+}
+
+int64_t gemm_packed_count(const gemm *g, int64_t columns)
+{
+    return gemm_padded(g, columns) * g->taps * g->depth;
+}
+
+/* Columns in the panel that starts at column `first`. */
+static int64_t panel_columns(const gemm *g, int64_t first, int64_t columns)
+{
+    return columns - first > g->simd->lanes ? g->simd->columns : g->simd->lanes;
+}
+
+void gemm_pack(const gemm *g, int64_t columns, const float *w, int64_t column_stride,
+               int64_t k_stride, float scale, float *panels)
+{
+    const int64_t n_k = g->taps * g->depth;
+    for (int64_t first = 0; first < columns; first += g->simd->columns) {
+        const int64_t width = panel_columns(g, first, columns);
+        const int64_t used = least(width, columns - first);
+        const float *from = w + first * column_stride;
+        for (int64_t k = 0; k < n_k; k++, panels += width) {
+            for (int64_t c = 0; c < used; c++)
+                panels[c] = from[c * column_stride + k * k_stride] * scale;
+            for (int64_t c = used; c < width; c++)
+                panels[c] = 0;
+        }
+    }
+}
+
+roto_status gemm_pack_constant(const kernel_site *site, const gemm *g, const float *w,
+                               const float *bias, int64_t columns, int64_t groups,
+                               const float **panels, const float **padded_bias)
+{
+    const int64_t n_k = g->taps * g->depth, count = gemm_packed_count(g, columns);
+    float *packed = kernel_alloc(site, (size_t)(groups * count), sizeof(float));
+    float *padded = kernel_alloc(site, (size_t)(groups * gemm_padded(g, columns)), sizeof(float));
+    if (!packed || !padded)
+        return ROTO_ERROR_MEMORY;
+    for (int64_t i = 0; i < groups; i++) {
+        gemm_pack(g, columns, w + i * columns * n_k, n_k, 1, 1, packed + i * count);
+        for (int64_t c = 0; bias && c < columns; c++)
+            padded[i * gemm_padded(g, columns) + c] = bias[i * columns + c];
+    }
+    *panels = packed;
+    *padded_bias = padded;
+    return ROTO_OK;
+}
+
+static bool one_pass(const gemm *g)
+{
+    return g->block_taps == g->taps && g->block_depth == g->depth;
+}
+
+enum { TILE_FLOATS = GEMM_MAX_ROWS * GEMM_MAX_COLUMNS };
+
+size_t gemm_scratch_bytes(const gemm *g, int64_t rows, int64_t columns)
+{
+    int64_t sums = one_pass(g) ? 0 : rows * gemm_padded(g, columns);
+    return (size_t)(sums + TILE_FLOATS) * sizeof(float);
+}
+
+/* One stretch of the sums: taps t.. and inputs k.. of each. */
+typedef struct stretch {
+    int64_t t, k, taps, depth;
+    bool first, last;
+} stretch;
+
+static void run_tile(const gemm *g, const gemm_block *b, const stretch *s, int64_t row,
+                     int64_t column, float *scratch)
+{
+    const int64_t width = panel_columns(g, column, b->columns);
+    const int64_t n_k = g->taps * g->depth;
+    const int rows = (int)least(b->rows - row, g->simd->rows);
+    float *tile = scratch;                                                /* rows x width */
+    float *sums = scratch + TILE_FLOATS + column * b->rows + row * width; /* rows x width */
+    const int64_t used = least(width, b->columns - column);
+    const bool plain = g->epi.act.kind == UNARY_IDENTITY && !b->residual && used == width;
+
+    gemm_tile_args args = {
+        .a = b->a + s->t * b->a_stride + row,
+        .a_stride = b->a_stride,
+        .a_offset = b->a_offset + s->k,
+        .taps = s->taps,
+        .depth = s->depth,
+        .panel = b->panels + column * n_k + (s->t * g->depth + s->k) * width,
+        .start = s->first ? b->bias + column : sums,
+        .start_stride = s->first ? 0 : width,
+        .out = s->last ? tile : sums,
+        .out_stride = width,
+    };
+    if (s->last && plain) {
+        args.out = b->out + row * b->out_stride + column;
+        args.out_stride = b->out_stride;
+    }
+    gemm_tile_fn *const *tiles = width == g->simd->lanes ? g->simd->slim : g->simd->full;
+    tiles[rows - 1](&args);
+    if (s->last && !plain)
+        g->simd->finish(&g->epi, rows, used, tile, width,
+                        b->residual ? b->residual + row * b->residual_stride + column : NULL,
+                        b->residual_stride, b->out + row * b->out_stride + column, b->out_stride);
+}
+
+static void run_stretch(const gemm *g, const gemm_block *b, const stretch *s, float *scratch)
+{
+    const int64_t bytes = gemm_padded(g, b->columns) * s->taps * s->depth * (int64_t)sizeof(float);
+    if (bytes <= SMALL_PANELS_BYTES) { /* inputs are read once, outputs written in order */
+        for (int64_t row = 0; row < b->rows; row += g->simd->rows)
+            for (int64_t column = 0; column < b->columns; column += g->simd->columns)
+                run_tile(g, b, s, row, column, scratch);
+    } else { /* a panel stays in the first-level cache, the inputs in the second */
+        for (int64_t column = 0; column < b->columns; column += g->simd->columns)
+            for (int64_t row = 0; row < b->rows; row += g->simd->rows)
+                run_tile(g, b, s, row, column, scratch);
+    }
+}
+
+void gemm_block_run(const gemm *g, const gemm_block *b, void *scratch)
+{
+    for (int64_t t = 0; t < g->taps; t += g->block_taps) {
+        for (int64_t k = 0; k < g->depth; k += g->block_depth) {
+            const stretch s = {.t = t,
+                               .k = k,
+                               .taps = least(g->block_taps, g->taps - t),
+                               .depth = least(g->block_depth, g->depth - k),
+                               .first = t == 0 && k == 0,
+                               .last =
+                                   t + g->block_taps >= g->taps && k + g->block_depth >= g->depth};
+            run_stretch(g, b, &s, scratch);
+        }
+    }
+}
+
+gemm_grid gemm_grid_make(const kernel_site *site, const gemm *g, int64_t rows, int64_t columns)
+{
+    gemm_grid grid = {.rows = rows,
+                      .columns = columns,
+                      .tile_rows = g->simd->rows,
+                      .panel_columns = g->simd->columns};
+    const int64_t row_tiles = divide_up(rows, grid.tile_rows);
+    const int64_t panels = divide_up(columns, grid.panel_columns);
+    /* A vector multiply-add takes about a sixth of a nanosecond, an output vector's epilogue 3. */
+    const double vectors = (double)(g->simd->rows * 2);
+    const double tile_ns = vectors * ((double)(g->taps * g->depth) / 6 + 3);
+    const int wanted = kernel_n_tasks(site, row_tiles * panels, tile_ns);
+    grid.row_parts = (int)least(wanted, row_tiles);
+    grid.column_parts = (int)least(divide_up(wanted, grid.row_parts), panels);
+    return grid;
+}
+
+void gemm_grid_part(const gemm_grid *grid, int task, int64_t row_range[2], int64_t column_range[2])
+{
+    const int64_t row_tiles = divide_up(grid->rows, grid->tile_rows);
+    const int64_t panels = divide_up(grid->columns, grid->panel_columns);
+    const int row_part = task % grid->row_parts, column_part = task / grid->row_parts;
+    for (int i = 0; i < 2; i++) {
+        int64_t tile = task_first(row_tiles, grid->row_parts, row_part + i);
+        int64_t panel = task_first(panels, grid->column_parts, column_part + i);
+        row_range[i] = least(tile * grid->tile_rows, grid->rows);
+        column_range[i] = least(panel * grid->panel_columns, grid->columns);
+    }
+}
