@@ -1,6 +1,8 @@
 /* Convolutions as matrix products whose inputs are found through pointers: one for each output
  * pixel and each tap of the kernel (Dukhan 2019, "The Indirect Convolution Algorithm"). Pointers
  * are made for a block of pixels at a time, so they stay in the first-level cache. */
+#include "backend/cpu/conv2d.h"
+
 #include "backend/cpu/gemm.h"
 
 #include "base/error.h"
@@ -204,9 +206,8 @@ roto_status conv2d_prepare(const kernel_site *site, kernel *out)
 {
     if (!site->in[1].constant || (site->in[2].data && !site->in[2].constant))
         return kernel_refuse(site, "weights and bias have to be constants");
-    const conv2d_attr *a = &site->node->attr.conv2d;
-    const tensor_shape *w = &site->in[1].shape;
-    (void)a;
-    (void)w;
+    const int64_t groups = site->node->attr.conv2d.groups;
+    if (groups > 1 && groups == site->in[0].shape.dim[3] && groups == site->out.shape.dim[3])
+        return depthwise_prepare(site, out);
     return conv_prepare(site, out);
 }

@@ -21,13 +21,7 @@ static int64_t divide_up(int64_t a, int64_t b)
 
 void gemm_init(gemm *g, isa_level isa, int64_t taps, int64_t depth, const epilogue *epi)
 {
-#if defined(__x86_64__)
-    static const gemm_table *const tables[ISA_COUNT] = {&gemm_table_generic, &gemm_table_avx2,
-                                                        &gemm_table_avx512};
-#else
-    static const gemm_table *const tables[ISA_COUNT] = {&gemm_table_generic};
-#endif
-    *g = (gemm){.simd = tables[isa], .taps = taps, .depth = depth};
+    *g = (gemm){.simd = SIMD_TABLE(isa, gemm_table), .taps = taps, .depth = depth};
     if (epi)
         g->epi = *epi;
     g->block_depth = divide_up(depth, divide_up(depth, BLOCK_K));

@@ -67,6 +67,14 @@ roto_status kernel_refuse(const kernel_site *site, const char *fmt, ...)
 #define KERNEL_NAME(site, base)                                                                    \
     ((const char *const[ISA_COUNT]){base ".generic", base ".avx2", base ".avx512"}[(site)->isa])
 
+/* This instruction set's table of the functions in simd/X.c: SIMD_TABLE(site->isa, X_table). */
+#if defined(__x86_64__)
+#define SIMD_TABLE(isa, base)                                                                      \
+    ((isa) == ISA_AVX512 ? &base##_avx512 : (isa) == ISA_AVX2 ? &base##_avx2 : &base##_generic)
+#else
+#define SIMD_TABLE(isa, base) ((void)(isa), &base##_generic)
+#endif
+
 /* How many tasks to cut `n_items` equal items into, each of about `item_cost` nanoseconds on one
  * core: a few for every thread, but none so short that handing it out would show. The k-th of n
  * tasks does the items task_first(n_items, n, k) to task_first(n_items, n, k + 1). */
