@@ -58,8 +58,8 @@ ROTO_API void
 roto_source_close(roto_source *source); /* NULL is fine; frames must be released first */
 ROTO_API const roto_source_info *roto_source_describe(const roto_source *source);
 
-/* Time begins at the container's start. Stamps that jump back by more than a second or forward by
- * more than an hour go on from the frame before.
+/* Time begins with the container's earliest stamp. Stamps that jump back by more than a second or
+ * forward by more than an hour go on from the frame before.
  *
  * The next frame, ROTO_END after the last one. A file that breaks off or has damaged packets
  * ends with ROTO_ERROR_FORMAT after its last readable frame. Several frames may be held at once;
