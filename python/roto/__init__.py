@@ -1,1 +1,0 @@
-"""roto: track and segment anything in video."""
