@@ -47,8 +47,8 @@ static roto_status read_label(const char *line, const char *path, int number, in
         at = end;
     }
     if (at[strspn(at, " \t\r")] != 0)
-        return roto_fail(ROTO_ERROR_FORMAT,
-                         "%s:%d: more than 5 numbers; outlines are not boxes", path, number);
+        return roto_fail(ROTO_ERROR_FORMAT, "%s:%d: more than 5 numbers; outlines are not boxes",
+                         path, number);
     if (!(values[0] >= 0 && values[0] < n_classes) || values[0] != rint(values[0]))
         return roto_fail(ROTO_ERROR_FORMAT, "%s:%d: class %g; the detector has 0..%d", path, number,
                          values[0], n_classes - 1);
@@ -104,9 +104,8 @@ static roto_status read_labels(evaluation *e, const char *path, const roto_image
     roto_status status = ROTO_ERROR_MEMORY;
     if (text) {
         memcpy(text, file.data, file.bytes);
-        status = strlen(text) == file.bytes
-                     ? parse_labels(e, text, path, image)
-                     : roto_fail(ROTO_ERROR_FORMAT, "%s: is not text", path);
+        status = strlen(text) == file.bytes ? parse_labels(e, text, path, image)
+                                            : roto_fail(ROTO_ERROR_FORMAT, "%s: is not text", path);
     }
     free(text);
     file_release(&file);
@@ -196,7 +195,8 @@ static roto_status evaluate(evaluation *e, const char *dir, bool missing_is_empt
     if (e->n_images == 0)
         return roto_fail(ROTO_ERROR_IO, "%s: none of the %zu images has a label file", dir,
                          e->images.n);
-    ROTO_TRY(detection_ap(e->truth.items, e->truth.n, e->found.items, e->found.n, scores, n_scores));
+    ROTO_TRY(
+        detection_ap(e->truth.items, e->truth.n, e->found.items, e->found.n, scores, n_scores));
     name_scores(e, *scores, *n_scores);
     return ROTO_OK;
 }

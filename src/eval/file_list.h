@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 typedef struct listed_file {
-    char *path;     /* with the folder in front */
-    size_t folder;  /* bytes of path that are the folder given to file_list_read() and a slash */
+    char *path;    /* with the folder in front */
+    size_t folder; /* bytes of path that are the folder given to file_list_read() and a slash */
     size_t stem, n_stem; /* where in path the name without its ending is */
 } listed_file;
 
@@ -23,8 +23,8 @@ roto_status file_list_read(const char *folder, const char *const *endings, file_
                            bool *exists);
 void file_list_free(file_list *list);
 
-/* The file with the stem of `like`; among several, the one in the folder of the same name; NULL when
- * there is none. The list has been sorted by file_list_sort_by_stem(). */
+/* The file with the stem of `like`; among several, the one in the folder of the same name; NULL
+ * when there is none. The list has been sorted by file_list_sort_by_stem(). */
 void file_list_sort_by_stem(file_list *list);
 const listed_file *file_list_find(const file_list *list, const listed_file *like);
 
