@@ -45,6 +45,9 @@ typedef struct roto_tracker roto_tracker;
 ROTO_API roto_status roto_tracker_new(const roto_tracker_params *params, roto_tracker **out);
 ROTO_API void roto_tracker_free(roto_tracker *tracker); /* NULL is fine */
 
+/* How many objects have been reported since the tracker was made. */
+ROTO_API int64_t roto_tracker_n_identities(const roto_tracker *tracker);
+
 /* Takes the next frame's detections (any order; NaN boxes are refused). time_s is the frame's time
  * and must not go back; frame_s its nominal duration, by which motion is scaled. *tracks, sorted by
  * id, holds the confirmed objects seen in this frame, belongs to the tracker and is valid until the

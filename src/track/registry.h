@@ -24,6 +24,7 @@ typedef struct object {
     int32_t hits;          /* consecutive matches, stops at the number needed */
     int32_t missed_frames; /* since the latest observation */
     bool confirmed;
+    bool reported;          /* has been in a frame's tracks */
     kalman_box motion;      /* at the present frame */
     kalman_box motion_seen; /* right after the latest observation */
     roto_box predicted;     /* motion's box at the present frame, before any correction */

@@ -37,6 +37,7 @@ struct roto_tracker {
     bool has_time;
     double time_s;
     int64_t frame;
+    int64_t n_identities; /* reported so far */
 };
 
 roto_tracker_params roto_tracker_params_default(void)
@@ -151,6 +152,11 @@ void roto_tracker_free(roto_tracker *t)
     free(t->gain);
     free(t->tracks);
     free(t);
+}
+
+int64_t roto_tracker_n_identities(const roto_tracker *t)
+{
+    return t ? t->n_identities : 0;
 }
 
 static bool any(const object *o, void *user)
@@ -338,9 +344,11 @@ static int report(roto_tracker *t)
 {
     int n = 0;
     for (int i = 0; i < t->objects.n_live; i++) {
-        const object *o = registry_at(&t->objects, i);
+        object *o = registry_at(&t->objects, i);
         if (!o->confirmed || o->missed_frames > 0)
             continue;
+        t->n_identities += !o->reported;
+        o->reported = true;
         int64_t age = t->frame - o->born_frame;
         t->tracks[n++] = (roto_track){.id = o->id,
                                       .box = object_latest(o)->box,
