@@ -69,6 +69,20 @@ ROTO_API roto_status roto_detector_keep(roto_detector *detector, const int32_t *
 ROTO_API roto_status roto_detector_run(roto_detector *detector, const roto_image *image,
                                        const roto_detection **detections, int32_t *n_detections);
 
+/* A kernel of the network as it runs; the strings live as long as the detector. */
+typedef struct roto_kernel_time {
+    const char *node;   /* the operator's name in the model */
+    const char *op;     /* "conv2d" */
+    const char *kernel; /* what the device runs for it */
+    int64_t flops;      /* a multiply-add is two */
+    double seconds;
+} roto_kernel_time;
+
+/* Runs the network once on the latest image's input, timing every kernel. *kernels is in the order
+ * of execution, belongs to the detector and is valid until the next call. */
+ROTO_API roto_status roto_detector_profile(roto_detector *detector,
+                                           const roto_kernel_time **kernels, int32_t *n_kernels);
+
 /* One line of facts for people: input size, parameters, FLOPs, memory. Valid while the detector is.
  */
 ROTO_API const char *roto_detector_describe(const roto_detector *detector);

@@ -31,6 +31,7 @@ struct roto_detector {
     uint8_t *keep; /* by class */
     candidate *candidates;
     roto_detection *detections;
+    roto_kernel_time *kernels; /* of the latest profile */
     char description[DESCRIPTION_BYTES];
 };
 
@@ -228,6 +229,7 @@ void roto_detector_close(roto_detector *d)
     onnx_model_free(d->model);
     letterbox_free(d->boxing);
     detector_config_free(&d->config);
+    free(d->kernels);
     free(d->keep);
     free(d->candidates);
     free(d->detections);
@@ -317,6 +319,32 @@ roto_status roto_detector_run(roto_detector *detector, const roto_image *image,
     }
     *detections = d->detections;
     *n_detections = n_inside;
+    return ROTO_OK;
+}
+
+roto_status roto_detector_profile(roto_detector *d, const roto_kernel_time **kernels,
+                                  int32_t *n_kernels)
+{
+    if (!d || !kernels || !n_kernels)
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "detector: a detector and places for the kernels have "
+                         "to be given");
+    const kernel_info *infos;
+    int n;
+    ROTO_TRY(d->table->profile(d->net, &infos, &n));
+    roto_kernel_time *list = memory_new_array((size_t)n, sizeof(*list));
+    if (!list)
+        return ROTO_ERROR_MEMORY;
+    for (int i = 0; i < n; i++)
+        list[i] = (roto_kernel_time){.node = infos[i].node ? infos[i].node : "",
+                                     .op = op_name(infos[i].op),
+                                     .kernel = infos[i].kernel,
+                                     .flops = infos[i].flops,
+                                     .seconds = infos[i].seconds};
+    free(d->kernels);
+    d->kernels = list;
+    *kernels = list;
+    *n_kernels = n;
     return ROTO_OK;
 }
 
