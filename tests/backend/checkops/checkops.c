@@ -36,7 +36,7 @@ static const struct {
     {"cpu", OP_CONV_TRANSPOSE2D, NULL}, {"cpu", OP_MATMUL, NULL},
     {"cpu", OP_ATTENTION, NULL},        {"cpu", OP_LAYER_NORM, NULL},
     {"cpu", OP_SOFTMAX, NULL},          {"cpu", OP_RESIZE2D, "bi"}, /* bilinear, bicubic */
-    {"cpu", OP_REDUCE, NULL},           {"cpu", OP_TRANSPOSE, NULL},
+    {"cpu", OP_REDUCE, NULL},
 };
 
 static bool missing_is_expected(const backend_table *table, const check_row *row)
