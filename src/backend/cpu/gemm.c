@@ -85,81 +85,38 @@ static bool one_pass(const gemm *g)
     return g->block_taps == g->taps && g->block_depth == g->depth;
 }
 
-enum { TILE_FLOATS = GEMM_MAX_ROWS * GEMM_MAX_COLUMNS };
-
 size_t gemm_scratch_bytes(const gemm *g, int64_t rows, int64_t columns)
 {
     int64_t sums = one_pass(g) ? 0 : rows * gemm_padded(g, columns);
-    return (size_t)(sums + TILE_FLOATS) * sizeof(float);
-}
-
-/* One stretch of the sums: taps t.. and inputs k.. of each. */
-typedef struct stretch {
-    int64_t t, k, taps, depth;
-    bool first, last;
-} stretch;
-
-static void run_tile(const gemm *g, const gemm_block *b, const stretch *s, int64_t row,
-                     int64_t column, float *scratch)
-{
-    const int64_t width = panel_columns(g, column, b->columns);
-    const int64_t n_k = g->taps * g->depth;
-    const int rows = (int)least(b->rows - row, g->simd->rows);
-    float *tile = scratch;                                                /* rows x width */
-    float *sums = scratch + TILE_FLOATS + column * b->rows + row * width; /* rows x width */
-    const int64_t used = least(width, b->columns - column);
-    const bool plain = g->epi.act.kind == UNARY_IDENTITY && !b->residual && used == width;
-
-    gemm_tile_args args = {
-        .a = b->a + s->t * b->a_stride + row,
-        .a_stride = b->a_stride,
-        .a_offset = b->a_offset + s->k,
-        .taps = s->taps,
-        .depth = s->depth,
-        .panel = b->panels + column * n_k + (s->t * g->depth + s->k) * width,
-        .start = s->first ? b->bias + column : sums,
-        .start_stride = s->first ? 0 : width,
-        .out = s->last ? tile : sums,
-        .out_stride = width,
-    };
-    if (s->last && plain) {
-        args.out = b->out + row * b->out_stride + column;
-        args.out_stride = b->out_stride;
-    }
-    gemm_tile_fn *const *tiles = width == g->simd->lanes ? g->simd->slim : g->simd->full;
-    tiles[rows - 1](&args);
-    if (s->last && !plain)
-        g->simd->finish(&g->epi, rows, used, tile, width,
-                        b->residual ? b->residual + row * b->residual_stride + column : NULL,
-                        b->residual_stride, b->out + row * b->out_stride + column, b->out_stride);
-}
-
-static void run_stretch(const gemm *g, const gemm_block *b, const stretch *s, float *scratch)
-{
-    const int64_t bytes = gemm_padded(g, b->columns) * s->taps * s->depth * (int64_t)sizeof(float);
-    if (bytes <= SMALL_PANELS_BYTES) { /* inputs are read once, outputs written in order */
-        for (int64_t row = 0; row < b->rows; row += g->simd->rows)
-            for (int64_t column = 0; column < b->columns; column += g->simd->columns)
-                run_tile(g, b, s, row, column, scratch);
-    } else { /* a panel stays in the first-level cache, the inputs in the second */
-        for (int64_t column = 0; column < b->columns; column += g->simd->columns)
-            for (int64_t row = 0; row < b->rows; row += g->simd->rows)
-                run_tile(g, b, s, row, column, scratch);
-    }
+    return (size_t)sums * sizeof(float);
 }
 
 void gemm_block_run(const gemm *g, const gemm_block *b, void *scratch)
 {
+    gemm_pass pass = {.a_stride = b->a_stride,
+                      .rows = b->rows,
+                      .columns = b->columns,
+                      .panels = b->panels,
+                      .panel_k = g->taps * g->depth,
+                      .bias = b->bias,
+                      .sums = scratch,
+                      .epi = g->epi,
+                      .out = b->out,
+                      .out_stride = b->out_stride,
+                      .residual = b->residual,
+                      .residual_stride = b->residual_stride};
     for (int64_t t = 0; t < g->taps; t += g->block_taps) {
         for (int64_t k = 0; k < g->depth; k += g->block_depth) {
-            const stretch s = {.t = t,
-                               .k = k,
-                               .taps = least(g->block_taps, g->taps - t),
-                               .depth = least(g->block_depth, g->depth - k),
-                               .first = t == 0 && k == 0,
-                               .last =
-                                   t + g->block_taps >= g->taps && k + g->block_depth >= g->depth};
-            run_stretch(g, b, &s, scratch);
+            pass.a = b->a + t * b->a_stride;
+            pass.a_offset = b->a_offset + k;
+            pass.taps = least(g->block_taps, g->taps - t);
+            pass.depth = least(g->block_depth, g->depth - k);
+            pass.first_k = t * g->depth + k;
+            pass.first = t == 0 && k == 0;
+            pass.last = t + g->block_taps >= g->taps && k + g->block_depth >= g->depth;
+            const int64_t panel_floats = gemm_padded(g, b->columns) * pass.taps * pass.depth;
+            pass.rows_outside = panel_floats * (int64_t)sizeof(float) <= SMALL_PANELS_BYTES;
+            g->simd->pass(&pass);
         }
     }
 }

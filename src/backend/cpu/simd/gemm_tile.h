@@ -4,36 +4,40 @@
 
 #include "graph/graph.h"
 
-/* A tile is `rows` x `columns` outputs held in registers. Weights come in panels of `columns`
- * output channels, [k][columns], the last one of `lanes` if that is enough for what is left.
+/* One pass over a block of outputs: `rows` rows of `columns` channels, summed over `depth` inputs
+ * of each of `taps` taps (of a convolution's kernel; other products have one tap).
  *
- * Inputs come through pointers: a[t * stride + r] is where row r of the tile reads its `depth`
- * elements of tap t (of a convolution's kernel; other products have one tap). So a convolution
- * copies nothing, and padding is a pointer to zeros. */
-typedef struct gemm_tile_args {
+ * Inputs come through pointers: a[t * a_stride + r] + a_offset is where row r reads its inputs of
+ * tap t. So a convolution copies nothing, and padding is a pointer to zeros.
+ *
+ * Weights come in panels of table.columns output channels, [k][columns] over all k of the product,
+ * the last one of table.lanes if that is enough for what is left. This pass starts at input
+ * `first_k` of `panel_k`. */
+typedef struct gemm_pass {
     const float *const *a;
-    int64_t a_stride; /* pointers from a tap to the next */
-    int64_t a_offset; /* elements, added to every pointer */
+    int64_t a_stride, a_offset;
     int64_t taps, depth;
-    const float *panel;
-    const float *start; /* what the sums start from: the bias (start_stride 0) or earlier sums */
-    int64_t start_stride;
+    int64_t rows, columns;
+    const float *panels;
+    int64_t panel_k, first_k;
+    const float *bias; /* whole panels */
+    float *sums;       /* rows x columns in whole panels, between the passes of a block */
+    bool first, last;  /* of the block's passes: begins with the bias, ends with the epilogue */
+    bool rows_outside; /* all panels of a row before the next row; else the other way round */
+    epilogue epi;
     float *out;
     int64_t out_stride;
-} gemm_tile_args;
-
-/* out[r][c] = start[r][c] + sum over t, k of a[t][r][k] * panel[t * depth + k][c] */
-typedef void gemm_tile_fn(const gemm_tile_args *args);
+    const float *residual;
+    int64_t residual_stride;
+} gemm_pass;
 
 enum { GEMM_MAX_ROWS = 12, GEMM_MAX_COLUMNS = 32 };
 
 typedef struct gemm_table {
-    int lanes, columns, rows;
-    gemm_tile_fn *const *full; /* [r - 1]: tiles of r rows, `columns` wide */
-    gemm_tile_fn *const *slim; /* `lanes` wide */
+    int lanes, columns, rows; /* of a panel's vectors, a panel, a tile of sums in registers */
+    void (*pass)(const gemm_pass *pass);
     /* act(tile + residual) or act(tile) + residual, to `out`, which may be `tile`. Nothing outside
-     * the rows x columns elements of out and residual is touched; tile rows are read in whole
-     * vectors when tile != out. */
+     * the rows x columns elements is touched. */
     void (*finish)(const epilogue *epi, int rows, int64_t columns, const float *tile,
                    int64_t tile_stride, const float *residual, int64_t residual_stride, float *out,
                    int64_t out_stride);
