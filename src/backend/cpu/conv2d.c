@@ -21,11 +21,6 @@ typedef struct conv {
     operand x, out, residual;
 } conv;
 
-/* An output pixel. */
-typedef struct pixel {
-    int64_t image, y, x;
-} pixel;
-
 /* Scratch memory of a task. */
 typedef struct conv_scratch {
     const float **pointers; /* [taps][GEMM_BLOCK_ROWS] */
@@ -55,67 +50,114 @@ static const float *input_at(const conv *c, int64_t image, int64_t y, int64_t x)
     return c->x.data + ((image * dim[1] + y) * dim[2] + x) * c->x.row_stride;
 }
 
-/* Pointers of one output pixel, a tap being one element of the kernel. */
-static void point_to_pixels(const conv *c, const pixel *p, const float **to)
+/* Neighbouring output pixels of one row. */
+typedef struct run_of_pixels {
+    int64_t image, y, x, n;
+} run_of_pixels;
+
+/* Pixels of a run whose input column at + x * stride is inside the input: begin <= i < end. */
+static void clip_run(const run_of_pixels *run, int64_t at, int64_t stride, int64_t width,
+                     int64_t *begin, int64_t *end)
 {
-    const conv2d_attr *a = &c->attr;
-    const int64_t height = c->x.shape.dim[1], width = c->x.shape.dim[2];
-    int64_t y = p->y * a->stride_h - a->pad_top;
-    for (int64_t i = 0; i < c->kernel_h; i++, y += a->dilation_h) {
-        int64_t x = p->x * a->stride_w - a->pad_left;
-        for (int64_t j = 0; j < c->kernel_w; j++, x += a->dilation_w) {
-            bool inside = y >= 0 && y < height && x >= 0 && x < width;
-            *to = inside ? input_at(c, p->image, y, x) : c->zeros;
-            to += GEMM_BLOCK_ROWS;
-        }
-    }
+    const int64_t first = at + run->x * stride; /* of pixel 0 */
+    *begin = first < 0 ? (-first + stride - 1) / stride : 0;
+    *end = first >= width ? 0 : (width - first + stride - 1) / stride;
+    *end = *end < run->n ? *end : run->n;
+    *begin = *begin < *end ? *begin : *end;
 }
 
-/* Pointers of one output pixel, a tap being a row of the kernel. */
-static void point_to_rows(const conv *c, const pixel *p, const float **to, float **patches)
+static void fill(const float **to, int64_t begin, int64_t end, const float *from, int64_t step)
 {
-    const conv2d_attr *a = &c->attr;
-    const int64_t height = c->x.shape.dim[1], width = c->x.shape.dim[2],
-                  channels = c->x.shape.dim[3];
-    const int64_t x = p->x * a->stride_w - a->pad_left;
+    for (int64_t i = begin; i < end; i++)
+        to[i] = from + (i - begin) * step;
+}
+
+/* Pointers of a run for one tap: column `at` of input row `y` for an output column of 0. */
+static void point_tap(const conv *c, const run_of_pixels *run, int64_t y, int64_t at,
+                      const float **to)
+{
+    const int64_t stride = c->attr.stride_w, width = c->x.shape.dim[2];
+    int64_t begin = 0, end = 0;
+    if (y >= 0 && y < c->x.shape.dim[1])
+        clip_run(run, at, stride, width, &begin, &end);
+    fill(to, 0, begin, c->zeros, 0);
+    if (begin < end)
+        fill(to, begin, end, input_at(c, run->image, y, at + (run->x + begin) * stride),
+             stride * c->x.row_stride);
+    fill(to, end, run->n, c->zeros, 0);
+}
+
+/* The part of a row of taps that lies inside the input, between zeros. */
+static const float *make_patch(const conv *c, int64_t image, int64_t y, int64_t x, float **patches)
+{
+    const int64_t width = c->x.shape.dim[2], channels = c->x.shape.dim[3];
     const int64_t first = x < 0 ? -x : 0;
     const int64_t end = x + c->kernel_w > width ? width - x : c->kernel_w;
-    int64_t y = p->y * a->stride_h - a->pad_top;
-    for (int64_t i = 0; i < c->kernel_h; i++, y += a->dilation_h, to += GEMM_BLOCK_ROWS) {
-        if (y < 0 || y >= height || first >= end) {
-            *to = c->zeros;
-        } else if (first == 0 && end == c->kernel_w) {
-            *to = input_at(c, p->image, y, x);
-        } else {
-            float *patch = *patches;
-            *patches += c->g.depth;
-            memset(patch, 0, (size_t)c->g.depth * sizeof(float));
-            memcpy(patch + first * channels, input_at(c, p->image, y, x + first),
-                   (size_t)((end - first) * channels) * sizeof(float));
-            *to = patch;
+    if (first >= end)
+        return c->zeros;
+    float *patch = *patches;
+    *patches += c->g.depth;
+    memset(patch, 0, (size_t)c->g.depth * sizeof(float));
+    memcpy(patch + first * channels, input_at(c, image, y, x + first),
+           (size_t)((end - first) * channels) * sizeof(float));
+    return patch;
+}
+
+/* Pointers of a run for one tap that is a row of the kernel. */
+static void point_row(const conv *c, const run_of_pixels *run, int64_t y, const float **to,
+                      float **patches)
+{
+    const int64_t stride = c->attr.stride_w, width = c->x.shape.dim[2];
+    const int64_t x = run->x * stride - c->attr.pad_left;
+    if (y < 0 || y >= c->x.shape.dim[1]) {
+        fill(to, 0, run->n, c->zeros, 0);
+        return;
+    }
+    /* Both ends of the row of taps have to be inside. */
+    int64_t begin = 0, end = 0, last_begin = 0, last_end = 0;
+    clip_run(run, -c->attr.pad_left, stride, width, &begin, &end);
+    clip_run(run, c->kernel_w - 1 - c->attr.pad_left, stride, width, &last_begin, &last_end);
+    begin = begin > last_begin ? begin : last_begin;
+    end = last_end < end ? last_end : end;
+    end = end > begin ? end : begin;
+    for (int64_t i = 0; i < begin; i++)
+        to[i] = make_patch(c, run->image, y, x + i * stride, patches);
+    if (begin < end)
+        fill(to, begin, end, input_at(c, run->image, y, x + begin * stride),
+             stride * c->x.row_stride);
+    for (int64_t i = end; i < run->n; i++)
+        to[i] = make_patch(c, run->image, y, x + i * stride, patches);
+}
+
+static void point_run(const conv *c, const run_of_pixels *run, const float **to, float **patches)
+{
+    const conv2d_attr *a = &c->attr;
+    int64_t y = run->y * a->stride_h - a->pad_top;
+    for (int64_t i = 0; i < c->kernel_h; i++, y += a->dilation_h) {
+        if (c->whole_rows) {
+            point_row(c, run, y, to, patches);
+            to += GEMM_BLOCK_ROWS;
+            continue;
         }
+        int64_t at = -a->pad_left;
+        for (int64_t j = 0; j < c->kernel_w; j++, at += a->dilation_w, to += GEMM_BLOCK_ROWS)
+            point_tap(c, run, y, at, to);
     }
 }
 
 static void point_block(const conv *c, int64_t first_row, int64_t n_rows, const conv_scratch *s)
 {
     const int64_t out_h = c->out.shape.dim[1], out_w = c->out.shape.dim[2];
-    pixel p = {.image = first_row / (out_h * out_w),
-               .y = first_row / out_w % out_h,
-               .x = first_row % out_w};
     float *patches = s->patches;
-    for (int64_t r = 0; r < n_rows; r++) {
-        if (c->whole_rows)
-            point_to_rows(c, &p, s->pointers + r, &patches);
-        else
-            point_to_pixels(c, &p, s->pointers + r);
-        if (++p.x < out_w)
-            continue;
-        p.x = 0;
-        if (++p.y == out_h) {
-            p.y = 0;
-            p.image++;
-        }
+    for (int64_t done = 0; done < n_rows;) {
+        const int64_t row = first_row + done;
+        run_of_pixels run = {.image = row / (out_h * out_w),
+                             .y = row / out_w % out_h,
+                             .x = row % out_w,
+                             .n = n_rows - done};
+        run.n = run.n < out_w - run.x ? run.n : out_w - run.x;
+        point_run(c, &run, s->pointers + done, &patches);
+        done += run.n;
     }
 }
 

@@ -15,6 +15,7 @@ typedef struct depthwise {
     int64_t padded; /* channels in whole vectors */
     const float *weights, *bias;
     operand x, out, residual;
+    bool in_registers; /* the whole epilogue */
     int n_tasks;
 } depthwise;
 
@@ -33,7 +34,7 @@ static void clip_taps(int64_t first, int64_t taps, int64_t dilation, int64_t siz
         *begin = *end;
 }
 
-static void run_segment(const depthwise *d, depthwise_args args, int64_t row, int64_t x, int n)
+static void run_segment(const depthwise *d, depthwise_args args, int64_t row, int64_t x, int64_t n)
 {
     const conv2d_attr *a = &d->attr;
     int64_t begin = 0, end = 0;
@@ -45,13 +46,12 @@ static void run_segment(const depthwise *d, depthwise_args args, int64_t row, in
     args.n_pixels = n;
     args.out = d->out.data + (row * d->out.shape.dim[2] + x) * d->out.row_stride;
     d->simd->run(&args);
-    const epilogue *epi = &a->epi;
-    if (epi->act.kind == UNARY_IDENTITY && epi->residual == RESIDUAL_NONE)
+    if (d->in_registers)
         return;
     const float *residual = d->residual.data;
     if (residual)
         residual += (row * d->out.shape.dim[2] + x) * d->residual.row_stride;
-    d->finish->finish(epi, n, args.channels, args.out, args.out_stride, residual,
+    d->finish->finish(&a->epi, (int)n, args.channels, args.out, args.out_stride, residual,
                       d->residual.row_stride, args.out, args.out_stride);
 }
 
@@ -76,6 +76,7 @@ static void run_row(const depthwise *d, int64_t row)
         .weight_row_step = d->kernel_w * d->padded,
         .bias = d->bias,
         .channels = d->x.shape.dim[3],
+        .act = d->in_registers ? a->epi.act.kind : UNARY_IDENTITY,
         .out_stride = d->out.row_stride,
     };
     /* Windows of pixels from `left` to `right` lie inside the width. */
@@ -119,6 +120,10 @@ roto_status depthwise_prepare(const kernel_site *site, kernel *out)
                      .x = site->in[0],
                      .out = site->out,
                      .residual = site->in[3]};
+    const epilogue *epi = &d->attr.epi;
+    d->in_registers = epi->residual == RESIDUAL_NONE &&
+                      (epi->act.kind == UNARY_IDENTITY || epi->act.kind == UNARY_RELU ||
+                       epi->act.kind == UNARY_SILU);
     d->padded = (channels + d->simd->lanes - 1) / d->simd->lanes * d->simd->lanes;
     float *weights = kernel_alloc(site, (size_t)(n_taps * d->padded), sizeof(float));
     float *padded_bias = kernel_alloc(site, (size_t)d->padded, sizeof(float));

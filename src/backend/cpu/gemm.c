@@ -7,7 +7,7 @@
 enum { BLOCK_K = 256 };
 
 /* Below this many bytes all panels of a block stay in the first-level cache together. */
-enum { SMALL_PANELS_BYTES = 20 * 1024 };
+enum { SMALL_PANELS_BYTES = 20 * 1024, SMALL_ROWS_BYTES = 8 * 1024 };
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -91,6 +91,17 @@ size_t gemm_scratch_bytes(const gemm *g, int64_t rows, int64_t columns)
     return (size_t)sums * sizeof(float);
 }
 
+/* Where all panels stay in the first-level cache, so do the inputs of a few rows. Otherwise a panel
+ * stays there while the inputs of all rows pass by from the second level. */
+static int64_t rows_at_once(const gemm *g, const gemm_pass *p)
+{
+    const int64_t row_bytes = p->taps * p->depth * (int64_t)sizeof(float);
+    if (gemm_padded(g, p->columns) * row_bytes > SMALL_PANELS_BYTES)
+        return p->rows;
+    const int64_t tiles = SMALL_ROWS_BYTES / row_bytes / g->simd->rows;
+    return (tiles > 1 ? tiles : 1) * g->simd->rows;
+}
+
 void gemm_block_run(const gemm *g, const gemm_block *b, void *scratch)
 {
     gemm_pass pass = {.a_stride = b->a_stride,
@@ -114,8 +125,7 @@ void gemm_block_run(const gemm *g, const gemm_block *b, void *scratch)
             pass.first_k = t * g->depth + k;
             pass.first = t == 0 && k == 0;
             pass.last = t + g->block_taps >= g->taps && k + g->block_depth >= g->depth;
-            const int64_t panel_floats = gemm_padded(g, b->columns) * pass.taps * pass.depth;
-            pass.rows_outside = panel_floats * (int64_t)sizeof(float) <= SMALL_PANELS_BYTES;
+            pass.rows_at_once = rows_at_once(g, &pass);
             g->simd->pass(&pass);
         }
     }

@@ -14,7 +14,8 @@ typedef struct depthwise_args {
     int64_t weight_step, weight_row_step; /* elements to the next tap and row of taps */
     const float *bias;                    /* padded likewise */
     int64_t channels;
-    int n_pixels;
+    int64_t n_pixels;
+    unary_kind act; /* IDENTITY, RELU or SILU, applied in registers */
     float *out;
     int64_t out_stride;
 } depthwise_args;

@@ -232,59 +232,84 @@ static bool end_of(const epilogue *epi, tile_end *end)
     return *end != END_IDENTITY || epi->act.kind == UNARY_IDENTITY;
 }
 
-static void pass_tile(const gemm_pass *p, int64_t row, int64_t column)
+/* Where the tiles of one panel read and write; `row` says which. */
+typedef struct panel_walk {
+    const gemm_pass *p;
+    int64_t column, width, used; /* used: columns that exist */
+    tile_args args;              /* of row 0 */
+} panel_walk;
+
+/* The tile at `row` with everything that whole tiles cannot do in registers. */
+static void rest_tile(const panel_walk *w, const tile_args *args, int64_t row, int rows)
 {
-    enum { COLUMNS = 2 * VEC_LANES };
-    const int64_t width = p->columns - column > VEC_LANES ? COLUMNS : VEC_LANES;
-    const int64_t used = p->columns - column < width ? p->columns - column : width;
-    const int rows = p->rows - row < TILE_ROWS ? (int)(p->rows - row) : TILE_ROWS;
-    float *sums = p->sums + column * p->rows + row * width;
+    const gemm_pass *p = w->p;
+    const bool wide = w->width > VEC_LANES;
+    tile_fn *run = rows == TILE_ROWS ? whole_tiles[wide][END_IDENTITY] : rest_tiles[wide][rows - 1];
+    tile_args plain = *args;
+    plain.mode = RESIDUAL_NONE;
+    if (!p->last) {
+        run(&plain);
+        return;
+    }
+    float sum[TILE_ROWS * 2 * VEC_LANES];
+    plain.out = sum;
+    plain.out_stride = w->width;
+    run(&plain);
+    const float *residual = p->epi.residual == RESIDUAL_NONE
+                                ? NULL
+                                : p->residual + row * p->residual_stride + w->column;
+    finish(&p->epi, rows, w->used, sum, w->width, residual, p->residual_stride,
+           p->out + row * p->out_stride + w->column, p->out_stride);
+}
+
+/* Rows first <= row < end of one panel. */
+static void pass_panel(const gemm_pass *p, int64_t column, int64_t first, int64_t end)
+{
+    panel_walk w = {.p = p, .column = column};
+    w.width = p->columns - column > VEC_LANES ? 2 * VEC_LANES : VEC_LANES;
+    w.used = p->columns - column < w.width ? p->columns - column : w.width;
+    float *sums = p->sums + column * p->rows;
+    tile_end tile_ends = END_IDENTITY;
+    const bool in_registers = !p->last || (w.used == w.width && end_of(&p->epi, &tile_ends));
+    tile_fn *run = whole_tiles[w.width > VEC_LANES][tile_ends];
     tile_args args = {
-        .a = p->a + row,
+        .a = p->a + first,
         .a_stride = p->a_stride,
         .a_offset = p->a_offset,
         .taps = p->taps,
         .depth = p->depth,
-        .panel = p->panels + column * p->panel_k + p->first_k * width,
-        .start = p->first ? p->bias + column : sums,
-        .start_stride = p->first ? 0 : width,
-        .out = sums,
-        .out_stride = width,
+        .panel = p->panels + column * p->panel_k + p->first_k * w.width,
+        .start = p->first ? p->bias + column : sums + first * w.width,
+        .start_stride = p->first ? 0 : w.width,
+        .out = p->last ? p->out + first * p->out_stride + column : sums + first * w.width,
+        .out_stride = p->last ? p->out_stride : w.width,
+        .mode = p->last ? p->epi.residual : RESIDUAL_NONE,
+        .residual_stride = p->residual_stride,
     };
-    tile_end end = END_IDENTITY;
-    const bool wide = width == COLUMNS;
-    if (!p->last) {
-        (rows == TILE_ROWS ? whole_tiles[wide][end] : rest_tiles[wide][rows - 1])(&args);
-        return;
+    if (args.mode != RESIDUAL_NONE)
+        args.residual = p->residual + first * p->residual_stride + column;
+    int64_t row = first;
+    for (; row + TILE_ROWS <= end; row += TILE_ROWS) {
+        if (in_registers)
+            run(&args);
+        else
+            rest_tile(&w, &args, row, TILE_ROWS);
+        args.a += TILE_ROWS;
+        args.start += TILE_ROWS * args.start_stride;
+        args.out += TILE_ROWS * args.out_stride;
+        if (args.mode != RESIDUAL_NONE)
+            args.residual += TILE_ROWS * args.residual_stride;
     }
-    float *out = p->out + row * p->out_stride + column;
-    const float *residual =
-        p->epi.residual == RESIDUAL_NONE ? NULL : p->residual + row * p->residual_stride + column;
-    if (rows == TILE_ROWS && used == width && end_of(&p->epi, &end)) {
-        args.out = out;
-        args.out_stride = p->out_stride;
-        args.mode = p->epi.residual;
-        args.residual = residual;
-        args.residual_stride = p->residual_stride;
-        whole_tiles[wide][end](&args);
-        return;
-    }
-    float sum[TILE_ROWS * COLUMNS];
-    args.out = sum;
-    (rows == TILE_ROWS ? whole_tiles[wide][END_IDENTITY] : rest_tiles[wide][rows - 1])(&args);
-    finish(&p->epi, rows, used, sum, width, residual, p->residual_stride, out, p->out_stride);
+    if (row < end)
+        rest_tile(&w, &args, row, (int)(end - row));
 }
 
 static void pass(const gemm_pass *p)
 {
-    if (p->rows_outside) {
-        for (int64_t row = 0; row < p->rows; row += TILE_ROWS)
-            for (int64_t column = 0; column < p->columns; column += 2 * VEC_LANES)
-                pass_tile(p, row, column);
-    } else {
+    for (int64_t row = 0; row < p->rows; row += p->rows_at_once) {
+        const int64_t end = p->rows - row < p->rows_at_once ? p->rows : row + p->rows_at_once;
         for (int64_t column = 0; column < p->columns; column += 2 * VEC_LANES)
-            for (int64_t row = 0; row < p->rows; row += TILE_ROWS)
-                pass_tile(p, row, column);
+            pass_panel(p, column, row, end);
     }
 }
 

@@ -20,10 +20,10 @@ typedef struct gemm_pass {
     int64_t rows, columns;
     const float *panels;
     int64_t panel_k, first_k;
-    const float *bias; /* whole panels */
-    float *sums;       /* rows x columns in whole panels, between the passes of a block */
-    bool first, last;  /* of the block's passes: begins with the bias, ends with the epilogue */
-    bool rows_outside; /* all panels of a row before the next row; else the other way round */
+    const float *bias;    /* whole panels */
+    float *sums;          /* rows x columns in whole panels, between the passes of a block */
+    bool first, last;     /* of the block's passes: begins with the bias, ends with the epilogue */
+    int64_t rows_at_once; /* that pass by all panels before the next; whole tiles */
     epilogue epi;
     float *out;
     int64_t out_stride;
