@@ -215,6 +215,16 @@ void graph_scope(graph *g, const char *prefix)
     snprintf(g->scope, sizeof(g->scope), "%s", prefix);
 }
 
+/* The step of a dimension from which one element is taken means nothing and may be huge; as 1 it
+ * cannot overflow a product. */
+static void normalise_steps(slice_attr *a, int rank)
+{
+    for (int i = 0; i < rank; i++) {
+        if (a->size[i] == 1)
+            a->step[i] = 1;
+    }
+}
+
 tensor_id graph_node_add(graph *g, op_kind op, const char *name, const tensor_id *in, int n_in,
                          const op_attr *attr)
 {
@@ -244,6 +254,8 @@ tensor_id graph_node_add(graph *g, op_kind op, const char *name, const tensor_id
     dtype type;
     if (infer_output(full_name, &node, operands, &shape, &type) != ROTO_OK)
         return graph_fail(g, ROTO_ERROR_ARGUMENT, "%s", roto_error_message());
+    if (op == OP_SLICE)
+        normalise_steps(&node.attr.slice, shape.rank);
 
     if (!memory_grow((void **)&g->nodes, &g->node_capacity, (size_t)g->n_nodes + 1,
                      sizeof(*g->nodes)))

@@ -136,10 +136,11 @@ typedef struct matmul_attr {
  *   (k and v may have a batch of 1 that all queries' batches share)
  * in[3] rope_q [lq, dk / 2, 2] or none: (cos, sin) for pair i = elements (2i, 2i + 1) of every head
  *   (rotary embedding, Su et al. 2021, with the pairing of SAM 2's axial code)
- * in[4] rope_k [lr, dk / 2, 2] or none: key token t < rope_keys uses row t % lr; later keys are not
- * rotated in[5] key_valid [b or 1, lk] f32 or none: keys where it is 0 take no part; every query
- * needs one valid key in[6] pad_k [heads * dk], in[7] pad_v [heads * dv], or none: the key and
- * value of positions that a window has outside the grid; without them such positions take no part
+ * in[4] rope_k [lr, dk / 2, 2] or none: key token t < rope_keys uses row t % lr, later ones none
+ * in[5] key_valid [b or 1, lk] or none: keys where it is 0 take no part; a query without any valid
+ *   key gives zeros
+ * in[6] pad_k [heads * dk], in[7] pad_v [heads * dv], or none: the key (not rotated) and value of
+ *   positions that a window has outside the grid; without them such positions take no part
  * out [b, lq, heads * dv]
  *
  * Windows (window_h > 0): tokens are the row-major cells of a grid_h x grid_w grid; queries attend
@@ -179,9 +180,11 @@ typedef enum resize_coords {
     RESIZE_ALIGN_CORNERS, /* src = dst (in - 1) / (out - 1) */
 } resize_coords;
 
-/* in: x [n, h, w, c]. Nearest takes floor(src) for ASYMMETRIC and round-half-down(src) for
- * HALF_PIXEL. Bicubic uses a = -0.75 (PyTorch, OpenCV) without antialiasing and a = -0.5 (PIL)
- * with. antialias widens a bilinear or bicubic filter by the shrink factor, as PIL and PyTorch do.
+/* in: x [n, h, w, c]. Nearest takes floor(src) for ASYMMETRIC and round-half-down(src) for the
+ * others, with src computed exactly; without antialiasing pixels beyond the border repeat it, with
+ * it they have no weight. ALIGN_CORNERS takes src = 0 where out is 1. Bicubic uses a = -0.75
+ * (PyTorch, OpenCV) without antialiasing and a = -0.5 (PIL) with. antialias widens a bilinear or
+ * bicubic filter by the shrink factor, as PIL and PyTorch do.
  */
 typedef struct resize2d_attr {
     resize_kind kind;

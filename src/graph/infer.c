@@ -39,6 +39,9 @@ static roto_status check_epilogue(const inference *inf, const epilogue *epi, int
 {
     const graph_tensor *residual =
         inf->node->n_in > residual_index ? inf->in[residual_index] : NULL;
+    if ((unsigned)epi->act.kind >= UNARY_COUNT || (unsigned)epi->residual > RESIDUAL_AFTER)
+        return REFUSE(inf, "unknown activation %d or residual mode %d", (int)epi->act.kind,
+                      (int)epi->residual);
     if ((epi->residual != RESIDUAL_NONE) != (residual != NULL))
         return REFUSE(inf, "a residual mode and a residual input go together");
     if (residual && !shape_equal(&residual->shape, inf->out))
@@ -244,6 +247,8 @@ static roto_status infer_pool2d(const inference *inf)
     const tensor_shape *x = &inf->in[0]->shape;
     if (x->rank != 4)
         return refuse_rank(inf, 0, 4);
+    if ((unsigned)a->kind > POOL_AVERAGE)
+        return REFUSE(inf, "unknown kind %d", (int)a->kind);
     if (!window_valid(a->kernel_h, a->stride_h, a->pad_top, a->pad_bottom, 1) ||
         !window_valid(a->kernel_w, a->stride_w, a->pad_left, a->pad_right, 1) ||
         a->pad_top >= a->kernel_h || a->pad_bottom >= a->kernel_h || a->pad_left >= a->kernel_w ||
@@ -265,6 +270,8 @@ static roto_status infer_resize2d(const inference *inf)
     const tensor_shape *x = &inf->in[0]->shape;
     if (x->rank != 4)
         return refuse_rank(inf, 0, 4);
+    if ((unsigned)a->kind > RESIZE_BICUBIC || (unsigned)a->coords > RESIZE_ALIGN_CORNERS)
+        return REFUSE(inf, "unknown kind %d or coordinates %d", (int)a->kind, (int)a->coords);
     if (a->antialias && (a->kind == RESIZE_NEAREST || a->coords != RESIZE_HALF_PIXEL))
         return REFUSE(inf, "antialiasing goes with bilinear or bicubic and half-pixel centres");
     *inf->out = SHAPE(x->dim[0], a->out_h, a->out_w, x->dim[3]);
@@ -275,6 +282,8 @@ static roto_status infer_reduce(const inference *inf)
 {
     uint32_t axes = inf->node->attr.reduce.axes;
     *inf->out = inf->in[0]->shape;
+    if ((unsigned)inf->node->attr.reduce.kind > REDUCE_MAX)
+        return REFUSE(inf, "unknown kind %d", (int)inf->node->attr.reduce.kind);
     if (axes == 0 || axes >> inf->out->rank)
         return REFUSE(inf, "the axes to reduce have to be among the %d dimensions", inf->out->rank);
     for (int i = 0; i < inf->out->rank; i++) {

@@ -1,0 +1,1 @@
+"""roto: track and segment anything in video."""
