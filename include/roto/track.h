@@ -1,8 +1,10 @@
 /* roto/track.h - following detected boxes through time with stable identities.
  *
- * A Kalman filter per object with constant velocity (Bewley et al. 2016, SORT), association in two
- * stages that also uses low-score boxes (Zhang et al. 2022, ByteTrack), and observation-centric
- * momentum and re-update after an absence (Cao et al. 2023, OC-SORT).
+ * A Kalman filter per object with constant velocity (Bewley et al. 2016, SORT) and noise that
+ * depends on the score (Du et al. 2021, GIAOTracker), association in two stages that also uses
+ * low-score boxes (Zhang et al. 2022, ByteTrack), observation-centric momentum and re-update after
+ * an absence (Cao et al. 2023, OC-SORT), and compensation of the camera's motion from what the
+ * objects in a frame have in common. Nothing looks ahead: a frame's tracks are final.
  */
 #ifndef ROTO_TRACK_H
 #define ROTO_TRACK_H
@@ -15,6 +17,7 @@ extern "C" {
 
 typedef struct roto_tracker_params {
     size_t struct_bytes;
+    /* Scores mean different things to different detectors: set these three to suit yours. */
     float high_score;        /* first-stage detections; also what a birth needs at least */
     float low_score;         /* second-stage detections lie in [low_score, high_score) */
     float birth_score;       /* a new object starts only at or above it */
@@ -22,7 +25,9 @@ typedef struct roto_tracker_params {
     float match_iou_low;     /* least overlap of a second-stage match, 0..1 */
     float momentum_weight;   /* weight of OC-SORT's direction consistency; 0 turns it off */
     int32_t momentum_frames; /* over how many frames the direction is measured */
-    int32_t confirm_hits;    /* consecutive matches until an object is reported */
+    int32_t confirm_hits;    /* consecutive matches with scores near 1 until an object is reported,
+                                again after an absence; with lower scores it takes more. 1: at
+                                once */
     double max_absence_s;    /* an object unseen for longer is forgotten, seconds */
     int32_t class_aware;     /* 1: objects match detections of their class only */
     int32_t max_objects;     /* alive at once, 1..4096; further births wait */
@@ -30,7 +35,7 @@ typedef struct roto_tracker_params {
 
 ROTO_API roto_tracker_params roto_tracker_params_default(void);
 
-/* One object in one frame. */
+/* One object in one frame. Its box is the filtered one, steadier than the detection behind it. */
 typedef struct roto_track {
     int64_t id; /* from 1, never reused */
     roto_box box;

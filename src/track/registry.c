@@ -63,6 +63,20 @@ void object_observe(object *o, const observation *seen)
         o->n_history++;
 }
 
+static void shift_box(roto_box *b, float dx, float dy)
+{
+    *b = (roto_box){b->x0 + dx, b->y0 + dy, b->x1 + dx, b->y1 + dy};
+}
+
+void object_shift(object *o, float dx, float dy)
+{
+    kalman_shift(&o->motion, dx, dy);
+    kalman_shift(&o->motion_seen, dx, dy);
+    shift_box(&o->predicted, dx, dy);
+    for (int i = 0; i < o->n_history; i++)
+        shift_box(&o->history[i].box, dx, dy);
+}
+
 const observation *object_latest(const object *o)
 {
     return &o->history[o->newest];

@@ -21,7 +21,7 @@ typedef struct object {
     int32_t class_id;
     float score; /* of its latest detection */
     int64_t born_frame;
-    int32_t hits;          /* consecutive matches, stops at the number needed */
+    float evidence;        /* that it is there, see tracker.c */
     int32_t missed_frames; /* since the latest observation */
     bool confirmed;
     bool reported;          /* has been in a frame's tracks */
@@ -55,6 +55,9 @@ void registry_remove_if(registry *r, bool (*dead)(const object *o, void *user), 
 /* Notes an observation as the newest. */
 void object_observe(object *o, const observation *seen);
 const observation *object_latest(const object *o);
+
+/* Moves everything known of where it was and is: the camera turned. */
+void object_shift(object *o, float dx, float dy);
 
 /* The observation of `frame - n_frames`, or the oldest after that; the latest one if all are older.
  */

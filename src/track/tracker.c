@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "track/assignment.h"
 #include "track/association.h"
+#include "track/camera.h"
 #include "track/ranking.h"
 #include "track/registry.h"
 
@@ -22,6 +23,15 @@ static const double LEAST_FRAME_S = 1e-6;
  * second. */
 enum { REUPDATE_MAX_STEPS = 64 };
 
+/* How sure it is that an object is there, in detections of score 1: a detection of high_score or
+ * more adds LEAST_EVIDENCE and up to 1 as its score lies between high_score and 1; others add
+ * nothing, they only carry the object on. A frame without any takes as much as an object needs to
+ * be reported. So strong detections are believed soon and weak or flickering ones late: detectors
+ * repeat their finds more often than their mistakes. */
+static const float LEAST_EVIDENCE = 0.05f;
+static const float EVIDENCE_PER_HIT = 1.25f; /* needed for each of confirm_hits beyond the first */
+static const float EVIDENCE_LIMIT = 3;       /* of what is needed is kept at most */
+
 struct roto_tracker {
     roto_tracker_params params;
     registry objects;
@@ -32,7 +42,8 @@ struct roto_tracker {
     bool *matched;       /* per object */
     int *rows, *columns; /* objects and detections that take part in a stage */
     int *column_of_row;
-    double *gain; /* [rows, columns] */
+    double *gain;   /* [rows, columns] */
+    float *scratch; /* per object */
     roto_track *tracks;
     bool has_time;
     double time_s;
@@ -126,9 +137,10 @@ roto_status roto_tracker_new(const roto_tracker_params *params, roto_tracker **o
     t->columns = memory_new_array(n, sizeof(*t->columns));
     t->column_of_row = memory_new_array(n, sizeof(*t->column_of_row));
     t->gain = memory_new_array(n * n, sizeof(*t->gain));
+    t->scratch = memory_new_array(n, sizeof(*t->scratch));
     t->tracks = memory_new_array(n, sizeof(*t->tracks));
     if (!t->detections || !t->object_of || !t->matched || !t->rows || !t->columns ||
-        !t->column_of_row || !t->gain || !t->tracks)
+        !t->column_of_row || !t->gain || !t->scratch || !t->tracks)
         goto fail;
     *out = t;
     return ROTO_OK;
@@ -150,6 +162,7 @@ void roto_tracker_free(roto_tracker *t)
     free(t->columns);
     free(t->column_of_row);
     free(t->gain);
+    free(t->scratch);
     free(t->tracks);
     free(t);
 }
@@ -227,13 +240,20 @@ static bool forgotten(const object *o, void *user)
     return unseen_s > now->tracker->params.max_absence_s || (!o->confirmed && o->missed_frames > 0);
 }
 
+static float evidence_needed(const roto_tracker *t)
+{
+    return EVIDENCE_PER_HIT * (float)(t->params.confirm_hits - 1);
+}
+
 static void predict_all(roto_tracker *t, const moment *now)
 {
     double dt_s = t->has_time ? now->time_s - t->time_s : 0;
     for (int i = 0; i < t->objects.n_live; i++) {
         object *o = registry_at(&t->objects, i);
-        kalman_predict(&o->motion, dt_s, now->frame_s);
+        kalman_predict(&o->motion, dt_s);
         o->predicted = kalman_get(&o->motion);
+        if (o->missed_frames > 0) /* the frame before went by without it */
+            o->evidence = fmaxf(0, o->evidence - evidence_needed(t));
         o->missed_frames++;
         t->matched[i] = false;
     }
@@ -242,7 +262,7 @@ static void predict_all(roto_tracker *t, const moment *now)
 /* OC-SORT's observation-centric re-update (section 4.1): what the filter believed during an absence
  * is replaced by what it would have believed, had it seen the object move straight to where it is
  * now. */
-static void reupdate(object *o, const roto_box *seen, const moment *now)
+static void reupdate(object *o, const roto_detection *d, const moment *now)
 {
     const observation from = *object_latest(o);
     int steps = o->missed_frames < REUPDATE_MAX_STEPS ? o->missed_frames : REUPDATE_MAX_STEPS;
@@ -250,46 +270,56 @@ static void reupdate(object *o, const roto_box *seen, const moment *now)
     o->motion = o->motion_seen;
     for (int i = 1; i <= steps; i++) {
         float at = (float)i / (float)steps;
-        roto_box between = {from.box.x0 + at * (seen->x0 - from.box.x0),
-                            from.box.y0 + at * (seen->y0 - from.box.y0),
-                            from.box.x1 + at * (seen->x1 - from.box.x1),
-                            from.box.y1 + at * (seen->y1 - from.box.y1)};
-        kalman_predict(&o->motion, step_s, now->frame_s);
-        kalman_correct(&o->motion, &between);
+        roto_box between = {from.box.x0 + at * (d->box.x0 - from.box.x0),
+                            from.box.y0 + at * (d->box.y0 - from.box.y0),
+                            from.box.x1 + at * (d->box.x1 - from.box.x1),
+                            from.box.y1 + at * (d->box.y1 - from.box.y1)};
+        kalman_predict(&o->motion, step_s);
+        kalman_correct(&o->motion, &between, d->score);
     }
 }
 
-static void observe(roto_tracker *t, object *o, const roto_detection *d, const moment *now)
+static void add_evidence(const roto_tracker *t, object *o, float score)
+{
+    float high = t->params.high_score, needed = evidence_needed(t);
+    if (score >= high)
+        o->evidence += LEAST_EVIDENCE + (high < 1 ? (score - high) / (1 - high) : 1);
+    if (o->evidence >= needed)
+        o->confirmed = true;
+    o->evidence = fminf(o->evidence, EVIDENCE_LIMIT * needed);
+}
+
+static void observe(const roto_tracker *t, object *o, const roto_detection *d, const moment *now)
 {
     if (o->n_history == 0)
-        kalman_start(&o->motion, &d->box, now->frame_s);
+        kalman_start(&o->motion, &d->box);
     else if (o->missed_frames > 1)
-        reupdate(o, &d->box, now);
+        reupdate(o, d, now);
     else
-        kalman_correct(&o->motion, &d->box);
+        kalman_correct(&o->motion, &d->box, d->score);
     o->motion_seen = o->motion;
     o->score = d->score;
     o->class_id = d->class_id;
     o->missed_frames = 0;
-    o->hits++;
-    if (o->hits >= t->params.confirm_hits) {
-        o->hits = t->params.confirm_hits;
-        o->confirmed = true;
-    }
+    add_evidence(t, o, d->score);
     object_observe(o, &(observation){d->box, t->frame, now->time_s});
 }
 
-typedef enum { BY_MOTION, BY_LATEST_BOX } reference_box;
-
-/* What the pair gains; not positive when it must not be. */
+/* What the pair gains; 0 when it must not be. The longer an object is unseen, the less is known of
+ * where it is: overlap counts for less (by a factor of e at max_absence_s), so that a match has to
+ * be better and objects just seen go first. */
 static float pair_gain(const roto_tracker *t, const object *o, const roto_detection *d,
-                       reference_box reference, float least_iou, bool momentum)
+                       float least_iou, bool momentum, const moment *now)
 {
     if (t->params.class_aware && o->class_id != d->class_id)
         return 0;
-    const observation *latest = object_latest(o);
-    float iou = box_iou(reference == BY_MOTION ? &o->predicted : &latest->box, &d->box);
+    float iou = box_iou(&o->predicted, &d->box);
     if (iou <= 0 || iou < least_iou)
+        return 0;
+    const observation *latest = object_latest(o);
+    double absence_s = fmax(0, now->time_s - latest->time_s - now->frame_s);
+    iou *= (float)exp(-absence_s / fmax(t->params.max_absence_s, now->frame_s));
+    if (iou < least_iou)
         return 0;
     if (!momentum)
         return iou;
@@ -299,8 +329,8 @@ static float pair_gain(const roto_tracker *t, const object *o, const roto_detect
 }
 
 /* Pairs objects that are still free with free detections first..end - 1. */
-static void match(roto_tracker *t, int first, int end, reference_box reference, float least_iou,
-                  bool momentum, const moment *now)
+static void match(roto_tracker *t, int first, int end, float least_iou, bool momentum,
+                  const moment *now)
 {
     int n_rows = 0, n_columns = 0;
     for (int i = 0; i < t->objects.n_live; i++)
@@ -315,7 +345,7 @@ static void match(roto_tracker *t, int first, int end, reference_box reference, 
         for (int c = 0; c < n_columns; c++)
             t->gain[(size_t)r * (size_t)n_columns + (size_t)c] =
                 pair_gain(t, registry_at(&t->objects, t->rows[r]), &t->detections[t->columns[c]],
-                          reference, least_iou, momentum);
+                          least_iou, momentum, now);
     assignment_solve(t->pairing, t->gain, n_rows, n_columns, t->column_of_row);
     for (int r = 0; r < n_rows; r++) {
         if (t->column_of_row[r] < 0)
@@ -325,6 +355,17 @@ static void match(roto_tracker *t, int first, int end, reference_box reference, 
         t->matched[t->rows[r]] = true;
         observe(t, registry_at(&t->objects, t->rows[r]), &t->detections[d], now);
     }
+}
+
+/* Moves the objects that are still free with the camera. */
+static void follow_camera(roto_tracker *t)
+{
+    float dx = 0, dy = 0;
+    if (!camera_motion(&t->objects, t->scratch, &dx, &dy))
+        return;
+    for (int i = 0; i < t->objects.n_live; i++)
+        if (!t->matched[i])
+            object_shift(registry_at(&t->objects, i), dx, dy);
 }
 
 static void give_birth(roto_tracker *t, const moment *now)
@@ -345,13 +386,13 @@ static int report(roto_tracker *t)
     int n = 0;
     for (int i = 0; i < t->objects.n_live; i++) {
         object *o = registry_at(&t->objects, i);
-        if (!o->confirmed || o->missed_frames > 0)
+        if (!o->confirmed || o->missed_frames > 0 || o->evidence < evidence_needed(t))
             continue;
         t->n_identities += !o->reported;
         o->reported = true;
         int64_t age = t->frame - o->born_frame;
         t->tracks[n++] = (roto_track){.id = o->id,
-                                      .box = object_latest(o)->box,
+                                      .box = kalman_get(&o->motion),
                                       .score = o->score,
                                       .class_id = o->class_id,
                                       .age_frames = age < INT32_MAX ? (int32_t)age : INT32_MAX,
@@ -378,9 +419,10 @@ roto_status roto_tracker_update(roto_tracker *t, const roto_detection *detection
     }
     registry_remove_if(&t->objects, forgotten, &now);
     predict_all(t, &now);
-    match(t, 0, t->n_high, BY_MOTION, t->params.match_iou, true, &now);
-    match(t, t->n_high, n_usable, BY_MOTION, t->params.match_iou_low, false, &now);
-    match(t, 0, t->n_high, BY_LATEST_BOX, t->params.match_iou, false, &now);
+    match(t, 0, t->n_high, t->params.match_iou, true, &now);
+    follow_camera(t);
+    match(t, 0, t->n_high, t->params.match_iou, true, &now);
+    match(t, t->n_high, n_usable, t->params.match_iou_low, false, &now);
     give_birth(t, &now);
     *n_tracks = report(t);
     *tracks = t->tracks;
