@@ -10,12 +10,19 @@
 kernel_prepare_fn *kernel_prepare_for(op_kind op)
 {
     static kernel_prepare_fn *const table[OP_COUNT] = {
-        [OP_CONV2D] = conv2d_prepare,   [OP_LINEAR] = linear_prepare,
-        [OP_UNARY] = unary_prepare,     [OP_BINARY] = binary_prepare,
-        [OP_POOL2D] = pool2d_prepare,   [OP_RESIZE2D] = resize2d_prepare,
-        [OP_CONCAT] = concat_prepare,   [OP_SLICE] = slice_prepare,
-        [OP_PAD] = pad_prepare,         [OP_TRANSPOSE] = transpose_prepare,
+        [OP_CONV2D] = conv2d_prepare,
+        [OP_LINEAR] = linear_prepare,
+        [OP_UNARY] = unary_prepare,
+        [OP_BINARY] = binary_prepare,
+        [OP_POOL2D] = pool2d_prepare,
+        [OP_RESIZE2D] = resize2d_prepare,
+        [OP_CONCAT] = concat_prepare,
+        [OP_SLICE] = slice_prepare,
+        [OP_PAD] = pad_prepare,
+        [OP_TRANSPOSE] = transpose_prepare,
         [OP_RESHAPE] = reshape_prepare,
+        [OP_MATMUL] = matmul_prepare,
+        [OP_CONV_TRANSPOSE2D] = conv_transpose2d_prepare,
     };
     return (unsigned)op < OP_COUNT ? table[op] : NULL;
 }
