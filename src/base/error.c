@@ -42,24 +42,38 @@ const char *roto_error_message(void)
     return message;
 }
 
+/* Messages quote names from files that may hold anything; a terminal must not act on them. */
+static void store(const char *text)
+{
+    size_t i = 0;
+    for (; text[i] && i < sizeof(message) - 1; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        message[i] = (char)(c < ' ' || c == 0x7f ? '?' : c);
+    }
+    message[i] = 0;
+}
+
+/* Both write into a buffer of their own first: an argument may be the current message. */
 roto_status roto_fail(roto_status status, const char *fmt, ...)
 {
+    char text[MESSAGE_BYTES];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(message, sizeof(message), fmt, args);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    store(text);
     return status;
 }
 
 roto_status roto_fail_context(roto_status status, const char *fmt, ...)
 {
-    char inner[MESSAGE_BYTES];
-    memcpy(inner, message, sizeof(inner));
+    char text[2 * MESSAGE_BYTES + 3];
     va_list args;
     va_start(args, fmt);
-    int written = vsnprintf(message, sizeof(message), fmt, args);
+    int written = vsnprintf(text, MESSAGE_BYTES, fmt, args);
     va_end(args);
-    if (written >= 0 && (size_t)written < sizeof(message))
-        snprintf(message + written, sizeof(message) - (size_t)written, ": %s", inner);
+    if (written >= 0 && written < MESSAGE_BYTES)
+        snprintf(text + written, sizeof(text) - (size_t)written, ": %s", message);
+    store(text);
     return status;
 }
