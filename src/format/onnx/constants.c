@@ -1,6 +1,8 @@
 /* Constants: decoding the file's tensors, and memory for those computed while importing. */
 #include "format/onnx/internal.h"
 
+#include "format/half.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -38,25 +40,6 @@ static bool is_float(int type)
 {
     return type == ONNX_FLOAT || type == ONNX_FLOAT16 || type == ONNX_BFLOAT16 ||
            type == ONNX_DOUBLE;
-}
-
-static float float_from_bits(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof(value));
-    return value;
-}
-
-/* IEEE 754 binary16. */
-static float float_from_half(uint16_t half)
-{
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16;
-    int exponent = half >> 10 & 31, mantissa = half & 1023;
-    if (exponent == 31)
-        return float_from_bits(sign | 0x7f800000u | (uint32_t)mantissa << 13);
-    float magnitude =
-        exponent ? ldexpf((float)(mantissa | 1024), exponent - 25) : ldexpf((float)mantissa, -24);
-    return sign ? -magnitude : magnitude;
 }
 
 int64_t constant_count(const tensor_shape *shape)
@@ -183,8 +166,7 @@ static float decode_float(const Onnx__Tensor *t, const uint8_t *raw, size_t i)
             memcpy(&half, raw + i * sizeof(half), sizeof(half));
         else
             half = (uint16_t)t->int32_data[i];
-        return t->data_type == ONNX_FLOAT16 ? float_from_half(half)
-                                            : float_from_bits((uint32_t)half << 16);
+        return t->data_type == ONNX_FLOAT16 ? float_from_half(half) : float_from_bf16(half);
     default:
         if (raw)
             memcpy(&value, raw + i * sizeof(value), sizeof(value));

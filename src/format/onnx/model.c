@@ -1,10 +1,9 @@
-/* Reading the file: protobuf within a memory budget, then the importer; messages made printable. */
+/* Reading the file: protobuf within a memory budget, then the importer. */
 #include "format/onnx/internal.h"
 
 #include "format/file.h"
 #include "format/onnx/importer.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,20 +99,6 @@ static roto_status check_strings(const Onnx__Graph *g)
     return ROTO_OK;
 }
 
-/* Puts the file's name in front of the message; what it quotes from the file must not reach a
- * terminal as control characters. */
-static roto_status fail_readably(roto_status status, const char *name)
-{
-    char message[1024];
-    strncpy(message, roto_error_message(), sizeof(message) - 1);
-    message[sizeof(message) - 1] = 0;
-    for (char *c = message; *c; c++) {
-        if (iscntrl((unsigned char)*c))
-            *c = '?';
-    }
-    return roto_fail(status, "%s: %s", name, message);
-}
-
 static roto_status import_proto(const Onnx__Model *proto, size_t n_bytes,
                                 const onnx_import_params *params, onnx_model **out)
 {
@@ -146,7 +131,7 @@ roto_status onnx_import_bytes(const void *data, size_t bytes, const char *name,
                                name, bytes);
     roto_status status = import_proto(proto, bytes, params ? params : &none, out);
     onnx__model__free_unpacked(proto, &allocator);
-    return status == ROTO_OK ? ROTO_OK : fail_readably(status, name);
+    return status == ROTO_OK ? ROTO_OK : roto_fail_context(status, "%s", name);
 }
 
 roto_status onnx_import(const char *path, const onnx_import_params *params, onnx_model **out)
