@@ -19,7 +19,8 @@ static void control_characters_are_not_passed_on(void **state)
 {
     (void)state;
     roto_fail(ROTO_ERROR_FORMAT, "node '%s' \xc3\xa9", "\x1b[2J\n\x7f");
-    assert_string_equal(roto_error_message(), "node '?[2J?" "?' \xc3\xa9");
+    assert_string_equal(roto_error_message(), "node '?[2J?"
+                                              "?' \xc3\xa9");
 }
 
 static void long_messages_are_cut_off(void **state)
