@@ -1,0 +1,97 @@
+#include "base/clock.h"
+#include "base/error.h"
+#include "pipeline/stage.h"
+
+#include <string.h>
+
+static const int64_t PROGRESS_NS = 100000000;
+static const double NS_PER_S = 1e9;
+
+static roto_status stopped(const model_stage *stage)
+{
+    return roto_fail(ROTO_CANCELLED, "stopped by the caller after %lld frames",
+                     (long long)stage->n_frames);
+}
+
+roto_status model_stage_show_progress(model_stage *stage, int64_t now_ns)
+{
+    stage->progress_ns = now_ns;
+    const roto_run_params *p = stage->params;
+    if (!p->on_progress)
+        return ROTO_OK;
+    const roto_run_progress state = {.frames_done = stage->n_frames,
+                                     .frames_total = stage->total_frames,
+                                     .elapsed_s = (double)(now_ns - stage->start_ns) / NS_PER_S,
+                                     .n_tracks = stage->n_tracks};
+    return p->on_progress(p->user, &state) == 0 ? ROTO_OK : stopped(stage);
+}
+
+/* Gives the frame to the writers; it stays the caller's unless ROTO_OK. */
+static roto_status hand_on(model_stage *stage, roto_frame *frame, const roto_track *tracks,
+                           int32_t n_tracks)
+{
+    void *item;
+    ROTO_TRY(queue_pop(stage->free_jobs, &item));
+    write_job *job = item;
+    job->frame = frame;
+    job->n_tracks = n_tracks;
+    memcpy(job->tracks, tracks, (size_t)n_tracks * sizeof(*tracks));
+    roto_status status = queue_push(stage->jobs, job);
+    if (status != ROTO_OK)
+        job->frame = NULL;
+    return status;
+}
+
+/* Takes the frame over. */
+static roto_status process(model_stage *stage, roto_frame *frame)
+{
+    const roto_run_params *p = stage->params;
+    const roto_detection *detections;
+    const roto_track *tracks;
+    int32_t n_detections, n_tracks;
+    int64_t index = frame->index;
+    int64_t start = clock_now_ns();
+    roto_status status =
+        roto_detector_run(stage->detector, &frame->image, &detections, &n_detections);
+    int64_t detected = clock_now_ns();
+    if (status == ROTO_OK)
+        status = roto_tracker_update(stage->tracker, detections, n_detections, frame->time_s,
+                                     frame->duration_s, &tracks, &n_tracks);
+    if (status != ROTO_OK) {
+        roto_frame_release(frame);
+        return roto_fail_context(status, "frame %lld", (long long)index);
+    }
+    stage->detect_ns += detected - start;
+    stage->track_ns += clock_now_ns() - detected;
+    latency_add(&stage->detect_times, detected - start);
+    stage->n_detections += n_detections;
+    stage->n_tracks = n_tracks;
+    bool stop = p->on_frame && p->on_frame(p->user, frame, tracks, n_tracks) != 0;
+    status = hand_on(stage, frame, tracks, n_tracks);
+    if (status != ROTO_OK) {
+        roto_frame_release(frame);
+        return status;
+    }
+    stage->n_frames++;
+    return stop ? stopped(stage) : ROTO_OK;
+}
+
+roto_status model_stage_run(model_stage *stage)
+{
+    for (;;) {
+        /* Not longer than progress is due: the caller may want to stop while a camera is silent. */
+        void *item;
+        roto_status status = queue_pop_for(stage->frames, PROGRESS_NS, &item);
+        if (status != ROTO_OK)
+            return status == ROTO_END ? ROTO_OK : status;
+        int64_t now = clock_now_ns();
+        if (now - stage->progress_ns >= PROGRESS_NS)
+            status = model_stage_show_progress(stage, now);
+        if (status != ROTO_OK) {
+            roto_frame_release(item);
+            return status;
+        }
+        if (item)
+            ROTO_TRY(process(stage, item));
+    }
+}

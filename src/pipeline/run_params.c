@@ -1,0 +1,81 @@
+#include "pipeline/run_params.h"
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MAX_CRF = 51, MAX_CLASS_NAMES = 4096 };
+
+roto_run_params roto_run_params_default(void)
+{
+    return (roto_run_params){.struct_bytes = sizeof(roto_run_params),
+                             .source = roto_source_params_default(),
+                             .detector = roto_detector_params_default(),
+                             .tracker = roto_tracker_params_default(),
+                             .overlay_preset = "veryfast",
+                             .overlay_crf = 23};
+}
+
+/* The same file, whatever the spelling; two that do not exist yet only by their names. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat sa, sb;
+    if (!a || !b)
+        return false;
+    if (stat(a, &sa) == 0 && stat(b, &sb) == 0)
+        return S_ISREG(sa.st_mode) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+    return strcmp(a, b) == 0;
+}
+
+/* An output that is the input would be cut to nothing before it is read. */
+static roto_status check_files_differ(const roto_run_params *p)
+{
+    const struct {
+        const char *what, *path;
+    } files[] = {{"the input", p->input},
+                 {"overlay_path", p->overlay_path},
+                 {"json_path", p->json_path},
+                 {"mot_path", p->mot_path}};
+    const int n = sizeof(files) / sizeof(files[0]);
+    for (int i = 0; i < n; i++)
+        for (int k = i + 1; k < n; k++)
+            if (same_file(files[i].path, files[k].path) && strcmp(files[k].path, "-") != 0)
+                return roto_fail(ROTO_ERROR_ARGUMENT, "run: %s and %s are the same file, \"%s\"",
+                                 files[i].what, files[k].what, files[k].path);
+    return ROTO_OK;
+}
+
+roto_status run_params_check(const roto_run_params *p)
+{
+    if (!p)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "run: no parameters were given");
+    if (p->struct_bytes != sizeof(*p))
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "run: parameters of %zu bytes, not %zu; start from "
+                         "roto_run_params_default()",
+                         p->struct_bytes, sizeof(*p));
+    if (!p->input || !*p->input)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "run: there is no input; name a video, a folder of "
+                                              "images or \"-\"");
+    if (!p->model_path || !*p->model_path)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "run: there is no model_path");
+    if (p->n_class_names < 0 || p->n_class_names > MAX_CLASS_NAMES ||
+        (p->n_class_names > 0 && !p->class_names))
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "run: n_class_names is %d; it must be in 0..%d, and "
+                         "class_names not NULL",
+                         p->n_class_names, MAX_CLASS_NAMES);
+    if (p->max_frames < 0)
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "run: max_frames is %lld; it must be at least 1, or "
+                         "0 for all",
+                         (long long)p->max_frames);
+    if (p->overlay_crf < 0 || p->overlay_crf > MAX_CRF)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "run: overlay_crf is %d; it must be in 0..%d",
+                         p->overlay_crf, MAX_CRF);
+    if (p->overlay_path && !p->overlay_preset)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "run: overlay_preset is NULL");
+    return check_files_differ(p);
+}
