@@ -69,6 +69,12 @@ ROTO_API roto_status roto_detector_keep(roto_detector *detector, const int32_t *
 ROTO_API roto_status roto_detector_run(roto_detector *detector, const roto_image *image,
                                        const roto_detection **detections, int32_t *n_detections);
 
+/* A copy of the picture as RGB8 with boxes, class names and scores drawn in. *out views memory
+ * owned by *storage; free that with roto_image_free(). */
+ROTO_API roto_status roto_detector_draw(const roto_detector *detector, const roto_image *image,
+                                        const roto_detection *detections, int32_t n_detections,
+                                        roto_image *out, void **storage);
+
 /* A kernel of the network as it runs; the strings live as long as the detector. */
 typedef struct roto_kernel_time {
     const char *node;   /* the operator's name in the model */
