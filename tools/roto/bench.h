@@ -1,0 +1,33 @@
+/* bench.h - what `roto bench` measures. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include "command_line.h"
+#include "compute_options.h"
+#include "json_out.h"
+
+#include <roto/roto.h>
+
+enum { BENCH_MAX_FRAMES = 100000 };
+
+typedef struct bench_options {
+    const char *size, *json;
+    long long n_frames, n_kernels;
+    int32_t width, height; /* of synthetic frames */
+    compute_options compute;
+} bench_options;
+
+typedef struct bench_results {
+    json_out *json; /* NULL: none */
+    double median_s;
+} bench_results;
+
+/* Each prints its part, adds it to the JSON object, and returns an exit code. `video` may be NULL.
+ */
+int bench_detector(roto_detector *detector, const char *video, const bench_options *o,
+                   bench_results *results);
+int bench_kernels(roto_detector *detector, const bench_options *o, bench_results *results);
+int bench_pipeline(const char *video, const roto_compute_params *compute, const bench_options *o,
+                   bench_results *results);
+
+#endif
