@@ -23,6 +23,7 @@ kernel_prepare_fn *kernel_prepare_for(op_kind op)
         [OP_RESHAPE] = reshape_prepare,
         [OP_MATMUL] = matmul_prepare,
         [OP_CONV_TRANSPOSE2D] = conv_transpose2d_prepare,
+        [OP_ATTENTION] = attention_prepare,
     };
     return (unsigned)op < OP_COUNT ? table[op] : NULL;
 }

@@ -5,45 +5,60 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* At least so many runs and so long, whichever takes longer; the shortest run counts, since
  * everything that disturbs a run makes it longer. */
 enum { MIN_RUNS = 3, MIN_TOTAL_MS = 300 };
 
-static roto_status time_runs(const row_graph *rg, const backend_table *table, executable *e,
-                             double *best_s)
+typedef struct run_time {
+    double wall_s, cpu_s; /* shortest; the latter of all threads together */
+} run_time;
+
+static double cpu_seconds(void)
 {
-    int64_t total_ns = 0, best_ns = INT64_MAX;
-    for (int run = 0; run <= MIN_RUNS || total_ns < MIN_TOTAL_MS * 1000000LL; run++) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static roto_status time_runs(const row_graph *rg, const backend_table *table, executable *e,
+                             run_time *best)
+{
+    double total_s = 0;
+    *best = (run_time){1e30, 1e30};
+    for (int run = 0; run <= MIN_RUNS || total_s < MIN_TOTAL_MS * 1e-3; run++) {
         row_graph_fill(rg, table, e);
+        const double cpu = cpu_seconds();
         const int64_t start = clock_now_ns();
         roto_status status = table->run(e);
-        const int64_t ns = clock_now_ns() - start;
+        const double wall_s = (double)(clock_now_ns() - start) * 1e-9;
+        const double cpu_s = cpu_seconds() - cpu;
         if (status != ROTO_OK)
             return status;
-        if (run > 0) { /* the first one touches memory for the first time */
-            best_ns = ns < best_ns ? ns : best_ns;
-            total_ns += ns;
-        }
+        if (run == 0) /* touches memory for the first time */
+            continue;
+        best->wall_s = wall_s < best->wall_s ? wall_s : best->wall_s;
+        best->cpu_s = cpu_s < best->cpu_s ? cpu_s : best->cpu_s;
+        total_s += wall_s;
     }
-    *best_s = (double)best_ns * 1e-9;
     return ROTO_OK;
 }
 
-static void print_line(const check_row *row, const char *kernels, int64_t flops, double seconds,
-                       const machine_roof *roof)
+static void print_line(const check_row *row, const char *kernel, int64_t flops,
+                       const run_time *time, int n_threads, const machine_roof *roof)
 {
     const double bytes = row_bytes(row);
     const double compute_s = (double)flops / roof->flops_per_s,
                  memory_s = bytes / roof->bytes_per_s;
     const double least_s = compute_s > memory_s ? compute_s : memory_s;
-    printf("%-16s %-52s %-18s %10.3f ms ", op_name(row->op), row->name, kernels, seconds * 1e3);
+    printf("%-16s %-45s %-17s %9.3f ms ", op_name(row->op), row->name, kernel, time->wall_s * 1e3);
     if (flops)
-        printf("%8.1f GFLOP/s", (double)flops / seconds * 1e-9);
+        printf("%7.1f GFLOP/s", (double)flops / time->wall_s * 1e-9);
     else
-        printf("%8.1f GB/s   ", bytes / seconds * 1e-9);
-    printf("  %5.1f %% of the %s roof\n", 100 * least_s / seconds,
-           compute_s > memory_s ? "compute" : "memory");
+        printf("%7.1f GB/s   ", bytes / time->wall_s * 1e-9);
+    printf(" %5.1f %% of the %s roof, %5.1f %% by processor time\n", 100 * least_s / time->wall_s,
+           compute_s > memory_s ? "compute" : "memory", 100 * least_s * n_threads / time->cpu_s);
     fflush(stdout);
 }
 
@@ -56,19 +71,19 @@ roto_status bench_row(const check_row *row, const backend_table *table,
     roto_status status = row_graph_new(row, CONTEXT_PLAIN, &rg);
     if (status != ROTO_OK)
         return status;
-    double seconds = 0;
+    run_time time = {0, 0};
     const kernel_info *infos = NULL;
     int n_infos = 0;
     status = table->open(params, &b);
     if (status == ROTO_OK)
         status = table->compile(b, rg.g, &e);
     if (status == ROTO_OK)
-        status = time_runs(&rg, table, e, &seconds);
+        status = time_runs(&rg, table, e, &time);
     if (status == ROTO_OK)
         status = table->profile(e, &infos, &n_infos);
     if (status == ROTO_OK)
         print_line(row, n_infos ? infos[0].kernel : "none",
-                   graph_node_flops(rg.g, graph_node_at(rg.g, 0)), seconds, roof);
+                   graph_node_flops(rg.g, graph_node_at(rg.g, 0)), &time, params->n_threads, roof);
     table->release(e);
     if (b)
         table->close(b);

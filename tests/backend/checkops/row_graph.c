@@ -46,7 +46,7 @@ static fill fill_of(const check_row *row, int index)
         else if (index == 3 || index == 4)
             f.kind = FILL_ROTATION;
         else if (index == 5)
-            f.kind = FILL_MASK;
+            f.kind = row->use == ROW_BENCH ? FILL_ONE : FILL_MASK; /* flops count all keys */
         break;
     case OP_SOFTMAX:
     case OP_LAYER_NORM:
@@ -80,6 +80,10 @@ static void fill_values(const fill *f, float *out, int64_t count)
     case FILL_MASK: /* a third of the keys is missing, the first never */
         for (int64_t i = 0; i < count; i++)
             out[i] = i == 0 || out[i] > -0.3333f ? 1 : 0;
+        break;
+    case FILL_ONE:
+        for (int64_t i = 0; i < count; i++)
+            out[i] = 1;
         break;
     case FILL_ROTATION: /* (cos, sin) of any angle */
         for (int64_t i = 0; i + 1 < count; i += 2) {

@@ -14,7 +14,7 @@ typedef enum row_context {
 
 /* What an operand holds; decided by the operator, so that logarithms get positive numbers. */
 typedef struct fill {
-    enum { FILL_EVEN, FILL_POSITIVE, FILL_MASK, FILL_ROTATION } kind;
+    enum { FILL_EVEN, FILL_POSITIVE, FILL_MASK, FILL_ONE, FILL_ROTATION } kind;
     float scale;
     uint32_t seed;
 } fill;
