@@ -321,6 +321,9 @@ static roto_status examine_streams(stream_reader *reader)
 static roto_status choose_stream(stream_reader *reader)
 {
     AVFormatContext *format = reader->format;
+    if (format->nb_streams == 0)
+        return roto_fail(ROTO_ERROR_FORMAT, "%s: holds no streams (container %s); is it cut off?",
+                         reader->name, format->iformat->name);
     int best = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
     /* A cover picture in a music file is not a video. */
     if (best < 0 || (format->streams[best]->disposition & AV_DISPOSITION_ATTACHED_PIC))
@@ -343,6 +346,9 @@ static roto_status choose_stream(stream_reader *reader)
 static roto_status open_decoder(stream_reader *reader, const roto_source_params *params)
 {
     const AVCodecParameters *coded = reader->stream->codecpar;
+    if (coded->codec_id == AV_CODEC_ID_NONE)
+        return roto_fail(ROTO_ERROR_FORMAT,
+                         "%s: does not say how its video is coded; is it cut off?", reader->name);
     const AVCodec *codec = avcodec_find_decoder(coded->codec_id);
     if (!codec)
         return roto_fail(ROTO_ERROR_UNSUPPORTED, "%s: no decoder for its codec, %s", reader->name,

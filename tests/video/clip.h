@@ -90,6 +90,24 @@ static inline void clip_make(const char *path, int width, int height, int n_fram
     assert_int_equal(video_writer_close(writer), ROTO_OK);
 }
 
+/* The fragments that an interrupted run leaves: what goes to standard output is not made plain. */
+static inline void clip_make_fragments(const char *path, int width, int height, int n_frames,
+                                       double fps)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fflush(stdout);
+    int stdout_before = dup(STDOUT_FILENO);
+    dup2(fileno(file), STDOUT_FILENO);
+    video_writer *writer = clip_open("-", fps);
+    clip_write_frames(writer, width, height, 0, n_frames, fps);
+    roto_status status = video_writer_close(writer);
+    dup2(stdout_before, STDOUT_FILENO);
+    close(stdout_before);
+    fclose(file);
+    assert_int_equal(status, ROTO_OK);
+}
+
 /* Reads to the end, checking that frame i is frame i, and returns what ended it. */
 static inline roto_status clip_check_frames(roto_source *source, double fps, int *n_frames)
 {

@@ -2,6 +2,7 @@
 
 #include "support/temp_folder.h"
 
+#include <libavutil/log.h>
 #include <math.h>
 #include <roto/video.h>
 
@@ -91,12 +92,43 @@ static void parameters_out_of_range_are_refused(void **state)
     roto_frame_release(NULL);
 }
 
+/* What FFmpeg says stays out of the terminal when it is about our work, and is printed as ever when
+ * it is about the program's own. */
+static void messages_go_where_they_belong(void **state)
+{
+    (void)state;
+    temp_folder folder = temp_folder_new();
+    temp_path path = temp_folder_join(&folder, "text.mp4"), log = temp_folder_join(&folder, "log");
+    temp_folder_put(&path, "This is a text.\n", 16);
+    fflush(stderr);
+    int stderr_before = dup(STDERR_FILENO);
+    FILE *file = fopen(log.text, "wb");
+    assert_non_null(file);
+    dup2(fileno(file), STDERR_FILENO);
+    roto_source *source;
+    roto_status status = roto_source_open(path.text, NULL, &source);
+    fflush(stderr);
+    off_t ours = lseek(STDERR_FILENO, 0, SEEK_END);
+    av_log(NULL, AV_LOG_ERROR, "the program's own\n");
+    fflush(stderr);
+    off_t theirs = lseek(STDERR_FILENO, 0, SEEK_END);
+    dup2(stderr_before, STDERR_FILENO);
+    close(stderr_before);
+    fclose(file);
+    assert_int_equal(status, ROTO_ERROR_FORMAT);
+    assert_non_null(strstr(roto_error_message(), "moov atom not found"));
+    assert_int_equal(ours, 0);
+    assert_true(theirs >= 17);
+    temp_folder_remove(&folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_video_is_refused),
         cmocka_unit_test(audio_alone_is_refused),
         cmocka_unit_test(absurd_sizes_are_refused),
+        cmocka_unit_test(messages_go_where_they_belong),
         cmocka_unit_test(parameters_out_of_range_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
