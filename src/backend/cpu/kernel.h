@@ -87,8 +87,12 @@ static inline int64_t task_first(int64_t n_items, int n_tasks, int task)
 /* NULL for an operator that has none. */
 kernel_prepare_fn *kernel_prepare_for(op_kind op);
 
-kernel_prepare_fn attention_prepare, conv2d_prepare, conv_transpose2d_prepare, linear_prepare,
-    matmul_prepare, unary_prepare, binary_prepare, pool2d_prepare, resize2d_prepare, concat_prepare,
-    slice_prepare, pad_prepare, transpose_prepare, reshape_prepare;
+kernel_prepare_fn attention_prepare, binary_prepare, concat_prepare, conv2d_prepare,
+    conv_transpose2d_prepare, layer_norm_prepare, linear_prepare, matmul_prepare, pad_prepare,
+    pool2d_prepare, reduce_prepare, reshape_prepare, resize2d_prepare, slice_prepare,
+    softmax_prepare, transpose_prepare, unary_prepare;
+
+/* Of resize2d, bilinear and bicubic. */
+kernel_prepare_fn resize_filter_prepare;
 
 #endif

@@ -24,6 +24,9 @@ kernel_prepare_fn *kernel_prepare_for(op_kind op)
         [OP_MATMUL] = matmul_prepare,
         [OP_CONV_TRANSPOSE2D] = conv_transpose2d_prepare,
         [OP_ATTENTION] = attention_prepare,
+        [OP_LAYER_NORM] = layer_norm_prepare,
+        [OP_SOFTMAX] = softmax_prepare,
+        [OP_REDUCE] = reduce_prepare,
     };
     return (unsigned)op < OP_COUNT ? table[op] : NULL;
 }

@@ -60,7 +60,7 @@ roto_status resize2d_prepare(const kernel_site *site, kernel *out)
 {
     const resize2d_attr *a = &site->node->attr.resize2d;
     if (a->kind != RESIZE_NEAREST)
-        return kernel_refuse(site, "bilinear and bicubic filters are missing");
+        return resize_filter_prepare(site, out);
     nearest *r = kernel_alloc(site, 1, sizeof(*r));
     if (!r)
         return ROTO_ERROR_MEMORY;

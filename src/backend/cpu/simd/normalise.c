@@ -1,0 +1,160 @@
+#include "backend/cpu/simd/normalise.h"
+
+#include "backend/cpu/simd/vec_math.h"
+
+/* Terms added up in one sum before sums are added to sums: rounding errors of long sums grow with
+ * the root of their length. */
+enum { SUM_ROWS = 128, SUM_VECTORS = 64 };
+
+SIMD_INLINE vec load(const float *p, int64_t lanes)
+{
+    return lanes >= VEC_LANES ? vec_load(p) : vec_load_n(p, lanes);
+}
+
+SIMD_INLINE void store(float *p, vec v, int64_t lanes)
+{
+    if (lanes >= VEC_LANES)
+        vec_store(p, v);
+    else
+        vec_store_n(p, v, lanes);
+}
+
+/* The first lanes from memory, the others of `rest`. */
+SIMD_INLINE vec load_or(const float *p, int64_t lanes, float rest)
+{
+    if (lanes >= VEC_LANES)
+        return vec_load(p);
+    vec v = vec_set(rest);
+    for (int64_t i = 0; i < lanes; i++)
+        v[i] = p[i];
+    return v;
+}
+
+static float sum_of(int64_t n, const float *x)
+{
+    vec total = vec_set(0);
+    for (int64_t first = 0; first < n; first += SUM_VECTORS * VEC_LANES) {
+        const int64_t last =
+            n - first < SUM_VECTORS * VEC_LANES ? n : first + SUM_VECTORS * VEC_LANES;
+        vec even = vec_set(0), odd = vec_set(0);
+        int64_t i = first;
+        for (; i + 2 * VEC_LANES <= last; i += 2 * VEC_LANES) {
+            even += vec_load(x + i);
+            odd += vec_load(x + i + VEC_LANES);
+        }
+        for (; i < last; i += VEC_LANES)
+            even += load(x + i, last - i);
+        total += even + odd;
+    }
+    return vec_sum(total);
+}
+
+/* NaN wins over numbers. */
+SIMD_INLINE vec larger(vec a, vec b)
+{
+    return vec_select(a != a, a, vec_max(a, b));
+}
+
+static float max_of(int64_t n, const float *x)
+{
+    vec most = vec_set(-INFINITY);
+    for (int64_t i = 0; i < n; i += VEC_LANES)
+        most = larger(most, load_or(x + i, n - i, -INFINITY));
+    float max = most[0];
+    for (int i = 1; i < VEC_LANES; i++)
+        max = most[i] > max || most[i] != most[i] ? most[i] : max;
+    return max;
+}
+
+static void layer_norm(int64_t n, const float *x, const float *gamma, const float *beta,
+                       float epsilon, float *out)
+{
+    const float mean = sum_of(n, x) / (float)n;
+    vec even = vec_set(0), odd = vec_set(0);
+    int64_t i = 0;
+    for (; i + 2 * VEC_LANES <= n; i += 2 * VEC_LANES) {
+        const vec a = vec_load(x + i) - mean, b = vec_load(x + i + VEC_LANES) - mean;
+        even += a * a;
+        odd += b * b;
+    }
+    for (; i < n; i += VEC_LANES) {
+        const vec a = load_or(x + i, n - i, mean) - mean;
+        even += a * a;
+    }
+    const float inverse = 1 / sqrtf(vec_sum(even + odd) / (float)n + epsilon);
+    for (i = 0; i < n; i += VEC_LANES) {
+        vec y = (load(x + i, n - i) - mean) * inverse;
+        if (gamma)
+            y *= load(gamma + i, n - i);
+        if (beta)
+            y += load(beta + i, n - i);
+        store(out + i, y, n - i);
+    }
+}
+
+static void softmax(int64_t n, const float *x, float *out)
+{
+    const float max = max_of(n, x);
+    vec total = vec_set(0);
+    for (int64_t i = 0; i < n; i += VEC_LANES) {
+        const vec e = vec_exp(load_or(x + i, n - i, -INFINITY) - max);
+        store(out + i, e, n - i);
+        total += e;
+    }
+    const float inverse = 1 / vec_sum(total);
+    for (int64_t i = 0; i < n; i += VEC_LANES)
+        store(out + i, load(out + i, n - i) * inverse, n - i);
+}
+
+static void softmax_columns(int64_t n, int64_t depth, const float *x, int64_t x_step, float *out,
+                            int64_t out_step)
+{
+    for (int64_t i = 0; i < n; i += VEC_LANES) {
+        const int64_t lanes = n - i;
+        vec max = load(x + i, lanes), total = vec_set(0);
+        for (int64_t k = 1; k < depth; k++)
+            max = larger(max, load(x + i + k * x_step, lanes));
+        for (int64_t k = 0; k < depth; k++) {
+            const vec e = vec_exp(load(x + i + k * x_step, lanes) - max);
+            store(out + i + k * out_step, e, lanes);
+            total += e;
+        }
+        const vec inverse = 1.0f / total;
+        for (int64_t k = 0; k < depth; k++)
+            store(out + i + k * out_step, load(out + i + k * out_step, lanes) * inverse, lanes);
+    }
+}
+
+static float reduce(reduce_kind kind, int64_t n, const float *x)
+{
+    return kind == REDUCE_MAX ? max_of(n, x) : sum_of(n, x);
+}
+
+static void reduce_columns(reduce_kind kind, int64_t n, const float *const *rows, int64_t n_rows,
+                           float scale, float *out)
+{
+    for (int64_t i = 0; i < n; i += VEC_LANES) {
+        vec total = vec_set(kind == REDUCE_MAX ? -INFINITY : 0);
+        for (int64_t first = 0; first < n_rows; first += SUM_ROWS) {
+            const int64_t last = n_rows - first < SUM_ROWS ? n_rows : first + SUM_ROWS;
+            if (kind == REDUCE_MAX) {
+                for (int64_t r = first; r < last; r++)
+                    total = larger(total, load(rows[r] + i, n - i));
+                continue;
+            }
+            vec some = vec_set(0);
+            for (int64_t r = first; r < last; r++)
+                some += load(rows[r] + i, n - i);
+            total += some;
+        }
+        store(out + i, total * scale, n - i);
+    }
+}
+
+const normalise_table SIMD_NAME(normalise_table) = {
+    .layer_norm = layer_norm,
+    .softmax = softmax,
+    .softmax_columns = softmax_columns,
+    .reduce = reduce,
+    .reduce_columns = reduce_columns,
+};
