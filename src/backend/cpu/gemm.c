@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-/* Inputs summed in one go: a panel's share, 256 x 16 floats, is half of a 32 KiB first-level cache,
- * which leaves the other half to the rows of inputs that pass by (Goto and van de Geijn 2008). */
-enum { BLOCK_K = 256 };
+/* Inputs summed in one go: a panel's share, 384 x 16 floats, stays in a 32 KiB first-level cache
+ * with a few rows of inputs, which pass by (Goto and van de Geijn 2008). */
+enum { BLOCK_K = 384 };
 
 /* Below this many bytes all panels of a block stay in the first-level cache together. */
 enum { SMALL_PANELS_BYTES = 20 * 1024, SMALL_ROWS_BYTES = 8 * 1024 };

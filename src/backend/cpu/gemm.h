@@ -30,7 +30,7 @@ typedef struct gemm_block {
 } gemm_block;
 
 /* Blocks have at most this many rows and columns. */
-enum { GEMM_BLOCK_ROWS = 96, GEMM_BLOCK_COLUMNS = 256 };
+enum { GEMM_BLOCK_ROWS = 192, GEMM_BLOCK_COLUMNS = 256 };
 
 void gemm_init(gemm *g, isa_level isa, int64_t taps, int64_t depth, const epilogue *epi);
 
