@@ -1,0 +1,24 @@
+/* models/sam2/constants.h - position encodings and embeddings as constants of a graph. */
+#ifndef MODELS_SAM2_CONSTANTS_H
+#define MODELS_SAM2_CONSTANTS_H
+
+#include "graph/graph.h"
+#include "models/sam2/config.h"
+
+/* [1, h * w, channels], times `scale` */
+tensor_id constant_sine_grid(graph *g, const sam2_size *size, int32_t channels, float scale);
+
+/* [h * w, head_dim / 2, 2] */
+tensor_id constant_rope(graph *g, const sam2_size *size, int32_t head_dim, float theta);
+
+/* [1, h * w, channels] */
+tensor_id constant_fourier_grid(graph *g, const sam2_size *size, const float *gaussian,
+                                int32_t channels);
+
+/* Rows of learned vectors, [1, n_rows, channels]. */
+tensor_id constant_tokens(graph *g, const float *const *rows, int n_rows, int64_t channels);
+
+/* x [1, ...] repeated to [batch, ...]. */
+tensor_id repeat_batch(graph *g, tensor_id x, int64_t batch);
+
+#endif

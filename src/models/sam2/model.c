@@ -1,0 +1,195 @@
+#include "models/sam2/model.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+static void bind(sam2_model *m)
+{
+    weights *w = m->weights;
+    const sam2_config *c = &m->config;
+    m->trunk->bind(w, c, m->trunk_weights);
+    m->neck = neck_bind(w, c);
+    m->memory_attention = memory_attention_bind(w, c);
+    m->memory_encoder = memory_encoder_bind(w, c);
+    m->prompt_encoder = prompt_encoder_bind(w, c);
+    m->mask_decoder = mask_decoder_bind(w, c);
+    m->maskmem_tpos_enc = weights_get(w, "", "maskmem_tpos_enc", WEIGHT_AS_IS,
+                                      SHAPE(c->num_maskmem, 1, 1, c->mem_dim));
+    m->no_mem_embed = weights_get(w, "", "no_mem_embed", WEIGHT_AS_IS, SHAPE(1, 1, c->d_model));
+    /* Part of every checkpoint, but only models that do not add no_mem_embed directly use it. */
+    weights_get(w, "", "no_mem_pos_enc", WEIGHT_AS_IS, SHAPE(1, 1, c->d_model));
+    m->no_obj_ptr = weights_get(w, "", "no_obj_ptr", WEIGHT_AS_IS, SHAPE(1, c->d_model));
+    m->no_obj_embed_spatial =
+        weights_get(w, "", "no_obj_embed_spatial", WEIGHT_AS_IS, SHAPE(1, c->mem_dim));
+    m->obj_ptr_tpos_proj = linear_bind(w, "obj_ptr_tpos_proj", c->mem_dim, c->d_model);
+    m->mask_downsample = conv_bind(w, "mask_downsample", 1, 1, SAM2_MASK_STRIDE);
+}
+
+roto_status sam2_model_new(const char *config_text, int64_t config_bytes,
+                           const named_tensor *tensors, int n_tensors, sam2_model **out)
+{
+    *out = NULL;
+    sam2_model *m = memory_new_array(1, sizeof(*m));
+    if (!m)
+        return ROTO_ERROR_MEMORY;
+    roto_status status = sam2_config_parse(config_text, config_bytes, &m->config);
+    if (status != ROTO_OK)
+        goto fail;
+    m->trunk = trunk_find(m->config.trunk);
+    if (!m->trunk) {
+        status = roto_fail(ROTO_ERROR_UNSUPPORTED,
+                           "model config: 'trunk' is \"%s\"; this build has \"mobilenet_v2\"",
+                           m->config.trunk);
+        goto fail;
+    }
+    status = m->trunk->check(&m->config);
+    if (status != ROTO_OK)
+        goto fail;
+    status = ROTO_ERROR_MEMORY;
+    m->trunk_weights = memory_new_array(1, m->trunk->weights_bytes);
+    if (!m->trunk_weights)
+        goto fail;
+    status = weights_new(tensors, n_tensors, &m->weights);
+    if (status != ROTO_OK)
+        goto fail;
+    bind(m);
+    status = weights_check(m->weights);
+    if (status != ROTO_OK)
+        goto fail;
+    *out = m;
+    return ROTO_OK;
+fail:
+    sam2_model_free(m);
+    return status;
+}
+
+void sam2_model_free(sam2_model *m)
+{
+    if (!m)
+        return;
+    weights_free(m->weights);
+    free(m->trunk_weights);
+    free(m);
+}
+
+/* Hands the graph over when it was built without an error. */
+static roto_status finish(graph *g, graph **out)
+{
+    const roto_status status = graph_status(g);
+    if (status != ROTO_OK) {
+        graph_free(g);
+        return status;
+    }
+    *out = g;
+    return ROTO_OK;
+}
+
+static tensor_id input(graph *g, const char *name, tensor_shape shape)
+{
+    return graph_input(g, name, DTYPE_F32, shape);
+}
+
+roto_status sam2_frame_graph(const sam2_model *m, const sam2_size *size, graph **out)
+{
+    graph *g = NULL;
+    *out = NULL;
+    ROTO_TRY(graph_new(&g));
+    const tensor_id image = input(g, "image", SHAPE(1, size->image_h, size->image_w, 3));
+    tensor_id trunk[SAM2_LEVELS] = {TENSOR_NONE, TENSOR_NONE, TENSOR_NONE, TENSOR_NONE};
+    m->trunk->build(g, m->trunk_weights, image, trunk);
+    const neck_features neck = neck_build(g, &m->neck, trunk, size);
+    const tensor_id memory_features =
+        memory_encoder_frame_build(g, &m->memory_encoder, neck.vision_features);
+    const memory_attention_frame attention = memory_attention_frame_build(
+        g, &m->memory_attention, &m->config, size, neck.vision_features);
+    graph_output(g, "vision_features", neck.vision_features);
+    graph_output(g, "high_res_s0", neck.high_res_s0);
+    graph_output(g, "high_res_s1", neck.high_res_s1);
+    graph_output(g, "memory_features", memory_features);
+    graph_output(g, "x", attention.x);
+    graph_output(g, "q", attention.q);
+    return finish(g, out);
+}
+
+int64_t sam2_window_spatial(const sam2_config *config, int64_t n_conditioning)
+{
+    return n_conditioning + config->num_maskmem - 1;
+}
+
+int64_t sam2_window_pointers(const sam2_config *config, int64_t n_conditioning)
+{
+    return n_conditioning + config->max_obj_ptrs - 1;
+}
+
+int64_t sam2_window_tokens(const sam2_config *config, const sam2_size *size, int64_t n_conditioning)
+{
+    return sam2_window_spatial(config, n_conditioning) * size->h * size->w +
+           sam2_window_pointers(config, n_conditioning) * sam2_pointer_tokens(config);
+}
+
+roto_status sam2_memory_attention_graph(const sam2_model *m, const sam2_size *size, int64_t batch,
+                                        int64_t n_conditioning, graph **out)
+{
+    graph *g = NULL;
+    *out = NULL;
+    ROTO_TRY(graph_new(&g));
+    const sam2_config *c = &m->config;
+    const int64_t n_cells = (int64_t)size->h * size->w,
+                  n_tokens = sam2_window_tokens(c, size, n_conditioning);
+    memory_attention_inputs in;
+    in.frame.x = input(g, "x", SHAPE(1, n_cells, c->d_model));
+    in.frame.q = input(g, "q", SHAPE(1, n_cells, c->d_model));
+    in.memory = input(g, "memory", SHAPE(batch, n_tokens, c->mem_dim));
+    in.memory_and_position = input(g, "memory_and_position", SHAPE(batch, n_tokens, c->mem_dim));
+    in.valid = input(g, "valid", SHAPE(batch, n_tokens));
+    graph_output(g, "features",
+                 memory_attention_build(g, &m->memory_attention, c, size, &in, batch,
+                                        sam2_window_spatial(c, n_conditioning)));
+    return finish(g, out);
+}
+
+roto_status sam2_mask_decoder_graph(const sam2_model *m, const sam2_size *size, int64_t batch,
+                                    int64_t n_sparse, graph **out)
+{
+    graph *g = NULL;
+    *out = NULL;
+    ROTO_TRY(graph_new(&g));
+    const int64_t d = m->config.d_model;
+    mask_decoder_inputs in = {.sparse = TENSOR_NONE, .valid = TENSOR_NONE};
+    in.features = input(g, "features", SHAPE(batch, size->h, size->w, d));
+    in.high_res_s0 = input(g, "high_res_s0", SHAPE(1, size->mask_h, size->mask_w, d / 8));
+    in.high_res_s1 =
+        input(g, "high_res_s1", SHAPE(1, (int64_t)size->h * 2, (int64_t)size->w * 2, d / 4));
+    if (n_sparse > 0) {
+        in.sparse = input(g, "sparse", SHAPE(batch, n_sparse, d));
+        in.valid = input(g, "valid", SHAPE(batch, SAM2_N_OUTPUT_TOKENS + n_sparse));
+        const tensor_id mask = input(g, "mask", SHAPE(batch, size->mask_h, size->mask_w, 1)),
+                        has_mask = input(g, "has_mask", SHAPE(batch, 1, 1, 1));
+        in.dense = prompt_encoder_masks_build(g, &m->prompt_encoder, mask, has_mask);
+    } else {
+        in.dense = prompt_encoder_no_mask_build(g, &m->prompt_encoder);
+    }
+    const mask_decoder_outputs decoded =
+        mask_decoder_build(g, &m->mask_decoder, &m->prompt_encoder, &m->config, size, &in, batch);
+    graph_output(g, "masks", decoded.masks);
+    graph_output(g, "ious", decoded.ious);
+    graph_output(g, "object_score", decoded.object_score);
+    graph_output(g, "pointers", decoded.pointers);
+    return finish(g, out);
+}
+
+roto_status sam2_memory_encoder_graph(const sam2_model *m, const sam2_size *size, int64_t batch,
+                                      graph **out)
+{
+    graph *g = NULL;
+    *out = NULL;
+    ROTO_TRY(graph_new(&g));
+    const tensor_id frame =
+        input(g, "frame_features", SHAPE(1, size->h, size->w, m->config.d_model));
+    const tensor_id mask = input(g, "mask", SHAPE(batch, size->mask_h, size->mask_w, 1));
+    graph_output(g, "memory",
+                 memory_encoder_build(g, &m->memory_encoder, &m->config, size, frame, mask, batch));
+    return finish(g, out);
+}
