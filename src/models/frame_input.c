@@ -1,0 +1,147 @@
+#include "models/frame_input.h"
+
+#include "base/memory.h"
+#include "models/antialias.h"
+#include "models/color.h"
+
+#include <stdlib.h>
+
+struct frame_input {
+    int32_t width, height;
+    float gain[3], offset[3]; /* byte * gain + offset */
+    int32_t image_w, image_h; /* that the axes are for; 0: none yet */
+    antialias_axis x, y, chroma_x, chroma_y;
+    float *column;  /* [image_w * 3] */
+    float *rows[3]; /* [width * 3]: a resized row of each plane */
+};
+
+static void forget_image(frame_input *f)
+{
+    antialias_axis_free(&f->x);
+    antialias_axis_free(&f->y);
+    antialias_axis_free(&f->chroma_x);
+    antialias_axis_free(&f->chroma_y);
+    free(f->column);
+    f->column = NULL;
+    f->image_w = f->image_h = 0;
+}
+
+void frame_input_free(frame_input *f)
+{
+    if (!f)
+        return;
+    forget_image(f);
+    for (int i = 0; i < 3; i++)
+        free(f->rows[i]);
+    free(f);
+}
+
+roto_status frame_input_new(int32_t width, int32_t height, const float mean[3], const float std[3],
+                            frame_input **out)
+{
+    *out = NULL;
+    frame_input *f = memory_new_array(1, sizeof(*f));
+    if (!f)
+        return ROTO_ERROR_MEMORY;
+    f->width = width;
+    f->height = height;
+    bool ok = true;
+    for (int i = 0; i < 3; i++) {
+        f->gain[i] = (float)(1 / (255.0 * (double)std[i]));
+        f->offset[i] = (float)(-(double)mean[i] / (double)std[i]);
+        f->rows[i] = memory_new_array((size_t)width * 3, sizeof(float));
+        ok = ok && f->rows[i];
+    }
+    if (!ok) {
+        frame_input_free(f);
+        return ROTO_ERROR_MEMORY;
+    }
+    *out = f;
+    return ROTO_OK;
+}
+
+static roto_status prepare(frame_input *f, const roto_image *image)
+{
+    if (f->image_w == image->width && f->image_h == image->height)
+        return ROTO_OK;
+    forget_image(f);
+    const int32_t w = image->width, h = image->height;
+    roto_status status = antialias_axis_init(&f->x, w, f->width);
+    if (status == ROTO_OK)
+        status = antialias_axis_init(&f->y, h, f->height);
+    if (status == ROTO_OK)
+        status = antialias_axis_init(&f->chroma_x, (w + 1) / 2, f->width);
+    if (status == ROTO_OK)
+        status = antialias_axis_init(&f->chroma_y, (h + 1) / 2, f->height);
+    f->column = memory_new_array((size_t)w * 3, sizeof(float));
+    if (status == ROTO_OK && !f->column)
+        status = ROTO_ERROR_MEMORY;
+    if (status != ROTO_OK) {
+        forget_image(f);
+        return status;
+    }
+    f->image_w = w;
+    f->image_h = h;
+    return ROTO_OK;
+}
+
+static float clamp_byte(float value)
+{
+    value = value < 0 ? 0 : value;
+    return value > 255 ? 255 : value;
+}
+
+static void write_yuv(const frame_input *f, const color_yuv *m, const float *u, const float *v,
+                      int32_t chroma_step, float *out)
+{
+    const float *luma = f->rows[0];
+    for (int32_t i = 0; i < f->width; i++, out += 3) {
+        const float y = (luma[i] + m->luma_offset) * m->luma, cu = u[i * chroma_step] - 128,
+                    cv = v[i * chroma_step] - 128;
+        out[0] = clamp_byte(y + m->red_v * cv) * f->gain[0] + f->offset[0];
+        out[1] = clamp_byte(y + m->green_u * cu + m->green_v * cv) * f->gain[1] + f->offset[1];
+        out[2] = clamp_byte(y + m->blue_u * cu) * f->gain[2] + f->offset[2];
+    }
+}
+
+static void write_rgb(const frame_input *f, int32_t channels, float *out)
+{
+    for (int32_t i = 0; i < f->width; i++) {
+        const float *rgb = f->rows[0] + (ptrdiff_t)i * channels;
+        for (int32_t c = 0; c < 3; c++)
+            *out++ = rgb[channels == 3 ? c : 0] * f->gain[c] + f->offset[c];
+    }
+}
+
+static void resize_chroma(frame_input *f, const roto_image *image, int plane, int32_t channels,
+                          int32_t row)
+{
+    antialias_row(&f->chroma_x, &f->chroma_y, image->plane[plane], image->stride_bytes[plane],
+                  channels, row, f->column, f->rows[plane]);
+}
+
+roto_status frame_input_fill(frame_input *f, const roto_image *image, float *out)
+{
+    const roto_status status = prepare(f, image);
+    if (status != ROTO_OK)
+        return status;
+    const bool planar = image->format == ROTO_PIXEL_YUV420P,
+               nv12 = image->format == ROTO_PIXEL_NV12;
+    const color_yuv matrix = planar || nv12 ? color_yuv_of(image) : (color_yuv){0};
+    const int32_t channels = image->format == ROTO_PIXEL_RGB8 ? 3 : 1;
+    for (int32_t y = 0; y < f->height; y++, out += 3 * (ptrdiff_t)f->width) {
+        antialias_row(&f->x, &f->y, image->plane[0], image->stride_bytes[0], channels, y, f->column,
+                      f->rows[0]);
+        if (planar) {
+            resize_chroma(f, image, 1, 1, y);
+            resize_chroma(f, image, 2, 1, y);
+            write_yuv(f, &matrix, f->rows[1], f->rows[2], 1, out);
+        } else if (nv12) {
+            resize_chroma(f, image, 1, 2, y);
+            write_yuv(f, &matrix, f->rows[1], f->rows[1] + 1, 2, out);
+        } else {
+            write_rgb(f, channels, out);
+        }
+    }
+    return ROTO_OK;
+}
