@@ -65,7 +65,7 @@ static const op_rule rules[] = {
     {"Resize", import_resize,
      " antialias coordinate_transformation_mode cubic_coeff_a exclude_outside extrapolation_value "
      "keep_aspect_ratio_policy mode nearest_mode ",
-     2, 4, false},
+     1, 4, false},
     {"Round", import_round, "", 1, 1, true},
     {"Shape", import_shape, " end start ", 1, 1, false},
     {"Sigmoid", import_unary, "", 1, 1, false},
