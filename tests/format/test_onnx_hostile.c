@@ -135,7 +135,8 @@ static Onnx__Tensor *add_tensor(maker *m, const char *name, int type, size_t ran
     t->data_type = type;
     t->n_dims = rank;
     t->dims = m->extents[i];
-    memcpy(t->dims, dims, rank * sizeof(*dims));
+    if (rank)
+        memcpy(t->dims, dims, rank * sizeof(*dims));
     t->has_raw_data = 1;
     t->raw_data.data = (uint8_t *)(uintptr_t)data;
     t->raw_data.len = bytes;
