@@ -110,6 +110,12 @@ static void reference_agrees_with_onnx_runtime(void **state)
     assert_int_equal(run_all("reference"), 47);
 }
 
+static void cpu_agrees_with_onnx_runtime(void **state)
+{
+    (void)state;
+    assert_int_equal(run_all("cpu"), 47);
+}
+
 /* [1, anchors, channels] comes out of both heads as it lies in memory. */
 static void heads_move_no_data(void **state)
 {
@@ -157,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reference_agrees_with_onnx_runtime),
+        cmocka_unit_test(cpu_agrees_with_onnx_runtime),
         cmocka_unit_test(heads_move_no_data),
         cmocka_unit_test(any_value_can_be_the_output),
     };
