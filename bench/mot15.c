@@ -417,15 +417,15 @@ static roto_status read_options(int argc, char **argv, options *o)
 int main(int argc, char **argv)
 {
     options o = {0};
-    int n = 0;
+    int n = 1;
     entry *entries = memory_new_array(MAX_ENTRIES, sizeof(*entries));
     roto_status status = entries ? read_options(argc, argv, &o) : ROTO_ERROR_MEMORY;
-    if (status == ROTO_OK) {
-        entries[n].published = true;
-        status = run_roto(&o, &entries[n++]);
-    }
     if (status == ROTO_OK && o.grid)
         status = run_grid(&o, entries, &n);
+    if (status == ROTO_OK) { /* after the grid, so that its results are those that stay */
+        entries[0].published = true;
+        status = run_roto(&o, &entries[0]);
+    }
     if (status == ROTO_OK && o.peers)
         status = run_peers(&o, entries, &n);
     if (status == ROTO_OK)
