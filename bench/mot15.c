@@ -312,7 +312,8 @@ static roto_status write_json(const options *o, const entry *entries, int n)
     add_text(
         root, "note",
         "The best of a grid is the setting with the greatest MOTA + IDF1 over these sequences. "
-        "Peers run in Python, roto in C: their times per frame are theirs, not the method's.");
+        "Peers run in Python, roto in C: their times per frame are theirs, not the method's, and "
+        "were taken on a busy machine.");
     cJSON *rows = cJSON_AddArrayToObject(root, "rows");
     for (int i = 0; i < n; i++) {
         if (!is_shown(entries, n, i))
