@@ -2,71 +2,116 @@
 
 #include "backend/cpu/simd/vec_math.h"
 
-/* Pixels that share a weight in a register. Each multiply-add loads its input, so two a cycle are
- * the most; eight independent sums cover their latency. */
-enum { MOST_PIXELS = 8 };
+/* Sums in registers. Each multiply-add loads its input, so two a cycle are the most; eight
+ * independent sums cover their latency. */
+enum { MOST_SUMS = 8 };
 
 SIMD_INLINE vec end_vec(vec sum, const unary_kind act)
 {
     return act == UNARY_SILU ? vec_silu(sum) : act == UNARY_RELU ? vec_max(vec_set(0), sum) : sum;
 }
 
-/* One vector of channels (what is left of them, if not whole) of `pixels` pixels. These, `whole`
- * and `act` are constants wherever this is inlined. */
-SIMD_INLINE void pixels_vec(const depthwise_args *d, int64_t pixel, int64_t channel,
-                            const int pixels, const bool whole, const unary_kind act)
+/* What the compiler knows of a loop when it inlines it. */
+typedef struct shape_known {
+    int pixels;             /* whose sums are in registers at once */
+    int vectors;            /* of channels, likewise */
+    bool whole;             /* vectors; else there is one, of the channels that are left */
+    int64_t taps_h, taps_w; /* perhaps known */
+    unary_kind act;
+} shape_known;
+
+/* pixels x vectors outputs from `pixel` and `channel` on. */
+SIMD_INLINE void block(const depthwise_args *d, int64_t pixel, int64_t channel,
+                       const shape_known known)
 {
-    const int64_t lanes = whole ? VEC_LANES : d->channels - channel;
+    const int64_t lanes = known.whole ? VEC_LANES : d->channels - channel;
     const int64_t step = d->pixel_step;
     const float *row = d->in + pixel * step + channel;
     const float *weight_row = d->weights + channel;
-    vec sum[MOST_PIXELS];
+    vec sum[MOST_SUMS];
 #pragma GCC unroll 8
-    for (int p = 0; p < pixels; p++)
-        sum[p] = vec_load(d->bias + channel);
-    for (int64_t i = 0; i < d->taps_h; i++, row += d->row_step, weight_row += d->weight_row_step) {
+    for (int p = 0; p < known.pixels; p++) {
+#pragma GCC unroll 8
+        for (int v = 0; v < known.vectors; v++)
+            sum[p * known.vectors + v] = vec_load(d->bias + channel + v * VEC_LANES);
+    }
+#pragma GCC unroll 3
+    for (int64_t i = 0; i < known.taps_h; i++) {
         const float *tap = row, *weights = weight_row;
-        for (int64_t j = 0; j < d->taps_w; j++, tap += d->tap_step, weights += d->weight_step) {
-            const vec w = vec_load(weights);
+#pragma GCC unroll 3
+        for (int64_t j = 0; j < known.taps_w; j++) {
 #pragma GCC unroll 8
-            for (int p = 0; p < pixels; p++) {
-                const float *at = tap + p * step;
-                sum[p] += (whole ? vec_load(at) : vec_load_n(at, lanes)) * w;
+            for (int v = 0; v < known.vectors; v++) {
+                const vec w = vec_load(weights + v * VEC_LANES);
+#pragma GCC unroll 8
+                for (int p = 0; p < known.pixels; p++) {
+                    const float *at = tap + p * step + v * VEC_LANES;
+                    sum[p * known.vectors + v] +=
+                        (known.whole ? vec_load(at) : vec_load_n(at, lanes)) * w;
+                }
             }
+            tap += d->tap_step;
+            weights += d->weight_step;
         }
+        row += d->row_step;
+        weight_row += d->weight_row_step;
     }
     float *out = d->out + pixel * d->out_stride + channel;
 #pragma GCC unroll 8
-    for (int p = 0; p < pixels; p++, out += d->out_stride) {
-        const vec y = end_vec(sum[p], act);
-        if (whole)
-            vec_store(out, y);
-        else
-            vec_store_n(out, y, lanes);
+    for (int p = 0; p < known.pixels; p++, out += d->out_stride) {
+#pragma GCC unroll 8
+        for (int v = 0; v < known.vectors; v++) {
+            const vec y = end_vec(sum[p * known.vectors + v], known.act);
+            if (known.whole)
+                vec_store(out + v * VEC_LANES, y);
+            else
+                vec_store_n(out + v * VEC_LANES, y, lanes);
+        }
     }
 }
 
-SIMD_INLINE void pixels_all(const depthwise_args *d, int64_t pixel, const int pixels,
-                            const unary_kind act)
+SIMD_INLINE void all_channels(const depthwise_args *d, int64_t pixel, shape_known known)
 {
+    const int64_t step = known.vectors * VEC_LANES;
     int64_t c = 0;
+    for (; c + step <= d->channels; c += step)
+        block(d, pixel, c, known);
+    known.vectors = 1;
     for (; c + VEC_LANES <= d->channels; c += VEC_LANES)
-        pixels_vec(d, pixel, c, pixels, true, act);
+        block(d, pixel, c, known);
+    known.whole = false;
     if (c < d->channels)
-        pixels_vec(d, pixel, c, pixels, false, act);
+        block(d, pixel, c, known);
+}
+
+SIMD_INLINE void run_known(const depthwise_args *d, shape_known known)
+{
+    int64_t pixel = 0;
+    known.pixels = MOST_SUMS;
+    known.vectors = 1;
+    for (; pixel + known.pixels <= d->n_pixels; pixel += known.pixels)
+        all_channels(d, pixel, known);
+    known.pixels = 4;
+    if (pixel + known.pixels <= d->n_pixels) {
+        all_channels(d, pixel, known);
+        pixel += known.pixels;
+    }
+    known.pixels = 1;
+    known.vectors = 4;
+    for (; pixel < d->n_pixels; pixel++)
+        all_channels(d, pixel, known);
 }
 
 SIMD_INLINE void run_act(const depthwise_args *d, const unary_kind act)
 {
-    int64_t pixel = 0;
-    for (; pixel + MOST_PIXELS <= d->n_pixels; pixel += MOST_PIXELS)
-        pixels_all(d, pixel, MOST_PIXELS, act);
-    if (d->n_pixels - pixel >= 4) {
-        pixels_all(d, pixel, 4, act);
-        pixel += 4;
+    shape_known known = {.whole = true, .taps_h = 3, .taps_w = 3, .act = act};
+    if (d->taps_h == 3 && d->taps_w == 3) { /* nearly always, and then worth its own loops */
+        run_known(d, known);
+        return;
     }
-    for (; pixel < d->n_pixels; pixel++)
-        pixels_all(d, pixel, 1, act);
+    known.taps_h = d->taps_h;
+    known.taps_w = d->taps_w;
+    run_known(d, known);
 }
 
 static void run_identity(const depthwise_args *d)
