@@ -11,7 +11,8 @@
 
 typedef enum precision {
     PRECISION_FP32,
-    PRECISION_BF16 /* products of bfloat16 values summed in fp32; elsewhere fp32 */
+    PRECISION_BF16 /* products of bfloat16 values summed in fp32 in convolutions and linear layers,
+                      fp32 elsewhere; open() refuses it where the processor lacks them */
 } precision;
 
 typedef struct backend_params {

@@ -17,7 +17,7 @@ typedef struct conv {
     int64_t kernel_h, kernel_w;
     bool whole_rows; /* a tap is a row of the kernel: kernel_w pixels that lie side by side */
     const float *panels, *bias;
-    const float *zeros; /* depth of them: what padding reads */
+    const float *zeros; /* a tap of them: what padding reads */
     operand x, out, residual;
 } conv;
 
@@ -40,8 +40,9 @@ static size_t pointer_bytes(const conv *c)
 
 static size_t patch_bytes(const conv *c)
 {
-    return c->whole_rows ? align((size_t)(c->g.taps * c->g.depth) * GEMM_BLOCK_ROWS * sizeof(float))
-                         : 0;
+    return c->whole_rows
+               ? align((size_t)(c->g.taps * c->g.inputs) * GEMM_BLOCK_ROWS * sizeof(float))
+               : 0;
 }
 
 static const float *input_at(const conv *c, int64_t image, int64_t y, int64_t x)
@@ -96,8 +97,8 @@ static const float *make_patch(const conv *c, int64_t image, int64_t y, int64_t 
     if (first >= end)
         return c->zeros;
     float *patch = *patches;
-    *patches += c->g.depth;
-    memset(patch, 0, (size_t)c->g.depth * sizeof(float));
+    *patches += c->g.inputs;
+    memset(patch, 0, (size_t)c->g.inputs * sizeof(float));
     memcpy(patch + first * channels, input_at(c, image, y, x + first),
            (size_t)((end - first) * channels) * sizeof(float));
     return patch;
@@ -173,7 +174,7 @@ static void run_columns(const conv *c, int64_t group, int64_t row, int64_t n_row
         const gemm_block block = {
             .a = s->pointers,
             .a_stride = GEMM_BLOCK_ROWS,
-            .a_offset = c->attr.groups == 1 ? 0 : group * c->g.depth,
+            .a_offset = c->attr.groups == 1 ? 0 : group * c->g.inputs,
             .rows = n_rows,
             .columns = rest < GEMM_BLOCK_COLUMNS ? rest : GEMM_BLOCK_COLUMNS,
             .panels = panels + gemm_packed_count(&c->g, column),
@@ -224,18 +225,18 @@ static roto_status conv_prepare(const kernel_site *site, kernel *out)
     c->whole_rows = c->kernel_w > 1 && c->attr.groups == 1 && c->attr.dilation_w == 1 &&
                     depth < few_channels && c->x.row_stride == depth;
     if (c->whole_rows)
-        gemm_init(&c->g, site->isa, c->kernel_h, c->kernel_w * depth, &c->attr.epi);
+        gemm_init(&c->g, site, site->precision, c->kernel_h, c->kernel_w * depth, &c->attr.epi);
     else
-        gemm_init(&c->g, site->isa, c->kernel_h * c->kernel_w, depth, &c->attr.epi);
+        gemm_init(&c->g, site, site->precision, c->kernel_h * c->kernel_w, depth, &c->attr.epi);
     ROTO_TRY(gemm_pack_constant(site, &c->g, w->data, site->in[2].data, group_columns,
                                 c->attr.groups, &c->panels, &c->bias));
     /* A group's offset is added to every pointer, the ones to zeros included. */
-    c->zeros = kernel_alloc(site, (size_t)(c->g.depth * c->attr.groups), sizeof(float));
+    c->zeros = kernel_alloc(site, (size_t)(c->g.inputs * c->attr.groups), sizeof(float));
     if (!c->zeros)
         return ROTO_ERROR_MEMORY;
     c->grid = gemm_grid_make(site, &c->g, shape_rows(&c->out.shape), group_columns);
     *out =
-        (kernel){.name = KERNEL_NAME(site, "conv"),
+        (kernel){.name = KERNEL_PRODUCT_NAME(site, "conv"),
                  .run = run,
                  .state = c,
                  .n_tasks = c->grid.row_parts * c->grid.column_parts,

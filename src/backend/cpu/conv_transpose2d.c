@@ -119,7 +119,7 @@ static roto_status prepare_phase(const kernel_site *site, const conv_transpose *
         p->taps_h = (kernel_h - first_y + stride_h - 1) / stride_h;
         p->taps_w = (kernel_w - first_x + stride_w - 1) / stride_w;
     }
-    gemm_init(&p->g, site->isa, p->taps_h * p->taps_w, channels, &c->attr.epi);
+    gemm_init(&p->g, site, site->precision, p->taps_h * p->taps_w, channels, &c->attr.epi);
     float *taps =
         memory_new_array((size_t)(out_c * p->taps_h * p->taps_w * channels), sizeof(float));
     if (!taps)
@@ -173,7 +173,7 @@ roto_status conv_transpose2d_prepare(const kernel_site *site, kernel *out)
         2.0 * (double)(w->shape.dim[1] * w->shape.dim[2] * shape_count(&c->x.shape)) *
         (double)w->shape.dim[0] / (double)n_rows;
     c->n_tasks = kernel_n_tasks(site, n_rows, row_flops / 80);
-    *out = (kernel){.name = KERNEL_NAME(site, "conv_transpose"),
+    *out = (kernel){.name = KERNEL_PRODUCT_NAME(site, "conv_transpose"),
                     .run = run,
                     .state = c,
                     .n_tasks = c->n_tasks,

@@ -69,6 +69,10 @@ static roto_status cpu_open(const backend_params *params, backend **out)
     *out = NULL;
     isa_level isa = ISA_GENERIC;
     ROTO_TRY(choose_isa(params->isa, &isa));
+    if (params->precision == PRECISION_BF16 &&
+        (isa != ISA_AVX512 || !cpu_features_detect().avx512_bf16))
+        return roto_fail(ROTO_ERROR_UNSUPPORTED,
+                         "cpu backend: bfloat16 needs a processor with AVX512-BF16; use fp32");
     backend *b = memory_new_array(1, sizeof(*b));
     if (!b)
         return ROTO_ERROR_MEMORY;

@@ -1,5 +1,7 @@
 #include "backend/cpu/gemm.h"
 
+#include "base/memory.h"
+
 #include <string.h>
 
 /* Inputs summed in one go: a panel's share, 384 x 16 floats, stays in a 32 KiB first-level cache
@@ -8,6 +10,9 @@ enum { BLOCK_K = 384 };
 
 /* Below this many bytes all panels of a block stay in the first-level cache together. */
 enum { SMALL_PANELS_BYTES = 20 * 1024, SMALL_ROWS_BYTES = 8 * 1024 };
+
+/* Of inputs rounded to bfloat16 at a time, a quarter of a second-level cache of 512 KiB. */
+enum { PAIRS_BYTES = 128 * 1024 };
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -19,13 +24,23 @@ static int64_t divide_up(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-void gemm_init(gemm *g, isa_level isa, int64_t taps, int64_t depth, const epilogue *epi)
+void gemm_init(gemm *g, const kernel_site *site, precision prec, int64_t taps, int64_t inputs,
+               const epilogue *epi)
 {
-    *g = (gemm){.simd = SIMD_TABLE(isa, gemm_table), .taps = taps, .depth = depth};
+    *g = (gemm){.simd = SIMD_TABLE(site->isa, gemm_table), .taps = taps, .inputs = inputs};
+    g->depth = inputs;
+#if defined(__x86_64__)
+    if (prec == PRECISION_BF16) {
+        g->simd = &gemm_table_avx512_bf16;
+        g->depth = divide_up(inputs, 2);
+    }
+#else
+    (void)prec;
+#endif
     if (epi)
         g->epi = *epi;
-    g->block_depth = divide_up(depth, divide_up(depth, BLOCK_K));
-    g->block_taps = depth < BLOCK_K ? least(taps, BLOCK_K / depth) : 1;
+    g->block_depth = divide_up(g->depth, divide_up(g->depth, BLOCK_K));
+    g->block_taps = g->depth < BLOCK_K ? least(taps, BLOCK_K / g->depth) : 1;
 }
 
 int64_t gemm_padded(const gemm *g, int64_t columns)
@@ -44,19 +59,44 @@ static int64_t panel_columns(const gemm *g, int64_t first, int64_t columns)
     return columns - first > g->simd->lanes ? g->simd->columns : g->simd->lanes;
 }
 
+/* Rounded to the nearest bfloat16, ties to even; NaN stays NaN. */
+static uint32_t bf16_bits(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof(bits));
+    if (x != x)
+        return bits >> 16 | 0x40;
+    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+/* Row k of a panel; in bfloat16 pair k, of which the last one of a tap may be half empty. */
+static void pack_row(const gemm *g, int64_t k, int64_t used, const float *w, int64_t column_stride,
+                     int64_t k_stride, float scale, float *to)
+{
+    if (!g->simd->to_pairs) {
+        for (int64_t c = 0; c < used; c++)
+            to[c] = w[c * column_stride + k * k_stride] * scale;
+        return;
+    }
+    const int64_t i = k % g->depth * 2, first = k / g->depth * g->inputs + i;
+    for (int64_t c = 0; c < used; c++) {
+        const float *from = w + c * column_stride + first * k_stride;
+        uint32_t pair = bf16_bits(from[0] * scale);
+        if (i + 1 < g->inputs)
+            pair |= bf16_bits(from[k_stride] * scale) << 16;
+        memcpy(to + c, &pair, sizeof(pair));
+    }
+}
+
 void gemm_pack(const gemm *g, int64_t columns, const float *w, int64_t column_stride,
                int64_t k_stride, float scale, float *panels)
 {
-    const int64_t n_k = g->taps * g->depth;
     for (int64_t first = 0; first < columns; first += g->simd->columns) {
         const int64_t width = panel_columns(g, first, columns);
         const int64_t used = least(width, columns - first);
-        const float *from = w + first * column_stride;
-        for (int64_t k = 0; k < n_k; k++, panels += width) {
-            for (int64_t c = 0; c < used; c++)
-                panels[c] = from[c * column_stride + k * k_stride] * scale;
-            for (int64_t c = used; c < width; c++)
-                panels[c] = 0;
+        for (int64_t k = 0; k < g->taps * g->depth; k++, panels += width) {
+            pack_row(g, k, used, w + first * column_stride, column_stride, k_stride, scale, panels);
+            memset(panels + used, 0, (size_t)(width - used) * sizeof(float));
         }
     }
 }
@@ -65,7 +105,7 @@ roto_status gemm_pack_constant(const kernel_site *site, const gemm *g, const flo
                                const float *bias, int64_t columns, int64_t groups,
                                const float **panels, const float **padded_bias)
 {
-    const int64_t n_k = g->taps * g->depth, count = gemm_packed_count(g, columns);
+    const int64_t n_k = g->taps * g->inputs, count = gemm_packed_count(g, columns);
     float *packed = kernel_alloc(site, (size_t)(groups * count), sizeof(float));
     float *padded = kernel_alloc(site, (size_t)(groups * gemm_padded(g, columns)), sizeof(float));
     if (!packed || !padded)
@@ -85,10 +125,32 @@ static bool one_pass(const gemm *g)
     return g->block_taps == g->taps && g->block_depth == g->depth;
 }
 
+/* Rows whose pairs are made at a time: as many as stay in the second-level cache. */
+static int64_t pair_rows(const gemm *g)
+{
+    const int64_t row_bytes = g->taps * g->depth * (int64_t)sizeof(float);
+    const int64_t tiles = PAIRS_BYTES / row_bytes / g->simd->rows;
+    return least((tiles > 1 ? tiles : 1) * g->simd->rows, GEMM_BLOCK_ROWS);
+}
+
+static size_t align(size_t bytes)
+{
+    return (bytes + MEMORY_ALIGN_BYTES - 1) / MEMORY_ALIGN_BYTES * MEMORY_ALIGN_BYTES;
+}
+
+static size_t sums_bytes(const gemm *g, int64_t rows, int64_t columns)
+{
+    return one_pass(g) ? 0 : align((size_t)(rows * gemm_padded(g, columns)) * sizeof(float));
+}
+
 size_t gemm_scratch_bytes(const gemm *g, int64_t rows, int64_t columns)
 {
-    int64_t sums = one_pass(g) ? 0 : rows * gemm_padded(g, columns);
-    return (size_t)sums * sizeof(float);
+    size_t bytes = sums_bytes(g, rows, columns);
+    if (g->simd->to_pairs) {
+        const size_t n = (size_t)(g->taps * pair_rows(g));
+        bytes += align(n * (size_t)g->depth * sizeof(float)) + n * sizeof(const float *);
+    }
+    return bytes;
 }
 
 /* Where all panels stay in the first-level cache, so do the inputs of a few rows. Otherwise a panel
@@ -102,7 +164,7 @@ static int64_t rows_at_once(const gemm *g, const gemm_pass *p)
     return (tiles > 1 ? tiles : 1) * g->simd->rows;
 }
 
-void gemm_block_run(const gemm *g, const gemm_block *b, void *scratch)
+static void run_passes(const gemm *g, const gemm_block *b, void *sums)
 {
     gemm_pass pass = {.a_stride = b->a_stride,
                       .rows = b->rows,
@@ -110,7 +172,7 @@ void gemm_block_run(const gemm *g, const gemm_block *b, void *scratch)
                       .panels = b->panels,
                       .panel_k = g->taps * g->depth,
                       .bias = b->bias,
-                      .sums = scratch,
+                      .sums = sums,
                       .epi = g->epi,
                       .out = b->out,
                       .out_stride = b->out_stride,
@@ -129,6 +191,42 @@ void gemm_block_run(const gemm *g, const gemm_block *b, void *scratch)
             g->simd->pass(&pass);
         }
     }
+}
+
+/* Rounds the inputs of a few rows at a time. */
+static void run_pairs(const gemm *g, const gemm_block *b, char *scratch)
+{
+    const int64_t most = pair_rows(g);
+    char *memory = scratch + sums_bytes(g, b->rows, b->columns);
+    float *pairs = (float *)(void *)memory;
+    const float **a = (const float **)(void *)(memory + align((size_t)(g->taps * most * g->depth) *
+                                                              sizeof(float)));
+    for (int64_t row = 0; row < b->rows; row += most) {
+        gemm_block part = *b;
+        part.a = a;
+        part.a_stride = most;
+        part.a_offset = 0;
+        part.rows = least(most, b->rows - row);
+        part.out += row * b->out_stride;
+        if (b->residual)
+            part.residual += row * b->residual_stride;
+        float *to = pairs;
+        for (int64_t t = 0; t < g->taps; t++) {
+            for (int64_t r = 0; r < part.rows; r++, to += g->depth) {
+                g->simd->to_pairs(b->a[t * b->a_stride + row + r] + b->a_offset, g->inputs, to);
+                a[t * most + r] = to;
+            }
+        }
+        run_passes(g, &part, scratch);
+    }
+}
+
+void gemm_block_run(const gemm *g, const gemm_block *b, void *scratch)
+{
+    if (g->simd->to_pairs)
+        run_pairs(g, b, scratch);
+    else
+        run_passes(g, b, scratch);
 }
 
 gemm_grid gemm_grid_make(const kernel_site *site, const gemm *g, int64_t rows, int64_t columns)

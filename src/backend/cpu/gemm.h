@@ -11,7 +11,8 @@
 
 typedef struct gemm {
     const gemm_table *simd;
-    int64_t taps, depth;
+    int64_t inputs;                  /* of a tap */
+    int64_t taps, depth;             /* depth: inputs, or pairs of them in bfloat16 */
     int64_t block_taps, block_depth; /* of the sums, so that a panel's share stays in cache */
     epilogue epi;
 } gemm;
@@ -32,12 +33,15 @@ typedef struct gemm_block {
 /* Blocks have at most this many rows and columns. */
 enum { GEMM_BLOCK_ROWS = 192, GEMM_BLOCK_COLUMNS = 256 };
 
-void gemm_init(gemm *g, isa_level isa, int64_t taps, int64_t depth, const epilogue *epi);
+/* epi NULL: none. In bfloat16 if `prec` says so: inputs are then rounded for each block as they are
+ * read, weights while packing, and sums stay fp32. */
+void gemm_init(gemm *g, const kernel_site *site, precision prec, int64_t taps, int64_t inputs,
+               const epilogue *epi);
 
 /* Whole panels: a multiple of the vector length. */
 int64_t gemm_padded(const gemm *g, int64_t columns);
 
-/* Elements of packed weights for `columns` columns. The panels from column c on, c a multiple of
+/* Floats of packed weights for `columns` columns. The panels from column c on, c a multiple of
  * simd->columns, start at element gemm_packed_count(g, c). */
 int64_t gemm_packed_count(const gemm *g, int64_t columns);
 
@@ -45,7 +49,7 @@ int64_t gemm_packed_count(const gemm *g, int64_t columns);
 void gemm_pack(const gemm *g, int64_t columns, const float *w, int64_t column_stride,
                int64_t k_stride, float scale, float *panels);
 
-/* Packs a layer's weights [groups * columns][taps * depth], group after group, each
+/* Packs a layer's weights [groups * columns][taps * inputs], group after group, each
  * gemm_packed_count(columns) long, and its bias (NULL: zeros), each gemm_padded(columns) long. */
 roto_status gemm_pack_constant(const kernel_site *site, const gemm *g, const float *w,
                                const float *bias, int64_t columns, int64_t groups,

@@ -75,6 +75,10 @@ roto_status kernel_refuse(const kernel_site *site, const char *fmt, ...)
 #define SIMD_TABLE(isa, base) ((void)(isa), &base##_generic)
 #endif
 
+/* The same for operators that multiply in the site's precision. */
+#define KERNEL_PRODUCT_NAME(site, base)                                                            \
+    ((site)->precision == PRECISION_BF16 ? base ".avx512_bf16" : KERNEL_NAME(site, base))
+
 /* How many tasks to cut `n_items` equal items into, each of about `item_cost` nanoseconds on one
  * core: a few for every thread, but none so short that handing it out would show. The k-th of n
  * tasks does the items task_first(n_items, n, k) to task_first(n_items, n, k + 1). */

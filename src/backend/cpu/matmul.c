@@ -103,7 +103,9 @@ roto_status matmul_prepare(const kernel_site *site, kernel *out)
     m->batch = shape_count(&m->out.shape) / (n_rows * n_columns);
     m->column_stride = attr->transpose_b ? m->b.row_stride : 1;
     m->k_stride = attr->transpose_b ? 1 : m->b.row_stride;
-    gemm_init(&m->g, site->isa, 1, k, NULL);
+    /* fp32 always: both operands would have to be rounded in every run, for products that are few.
+     */
+    gemm_init(&m->g, site, PRECISION_FP32, 1, k, NULL);
     m->columns_at_once = columns_that_fit(&m->g, k);
     m->zeros = kernel_alloc(site, (size_t)gemm_padded(&m->g, n_columns), sizeof(float));
     if (!m->zeros)

@@ -34,6 +34,27 @@ SIMD_INLINE vec end_vec(vec sum, const tile_end end)
     return end == END_SILU ? vec_silu(sum) : end == END_RELU ? vec_max(vec_set(0), sum) : sum;
 }
 
+/* An input, or a pair of them, in all lanes. A pair's bits must not pass for a float's. */
+SIMD_INLINE vec spread(const float *input)
+{
+#if defined(__AVX512BF16__)
+    int32_t bits;
+    memcpy(&bits, input, sizeof(bits));
+    return (vec)_mm512_set1_epi32(bits);
+#else
+    return vec_set(*input);
+#endif
+}
+
+SIMD_INLINE vec multiply_add(vec x, vec weights, vec sum)
+{
+#if defined(__AVX512BF16__)
+    return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)weights);
+#else
+    return sum + x * weights;
+#endif
+}
+
 /* `rows`, `vectors` and `end` are constants wherever this is inlined, so the loops over them
  * vanish. */
 SIMD_INLINE void tile(const tile_args *args, const int rows, const int vectors, const tile_end end)
@@ -61,10 +82,10 @@ SIMD_INLINE void tile(const tile_args *args, const int rows, const int vectors, 
                 weights[v] = vec_load(panel + v * VEC_LANES);
 #pragma GCC unroll 16
             for (int r = 0; r < rows; r++) {
-                const vec x = vec_set(a[r][k]);
+                const vec x = spread(a[r] + k);
 #pragma GCC unroll 2
                 for (int v = 0; v < vectors; v++)
-                    sum[r][v] += x * weights[v];
+                    sum[r][v] = multiply_add(x, weights[v], sum[r][v]);
             }
         }
     }
@@ -313,10 +334,25 @@ static void pass(const gemm_pass *p)
     }
 }
 
+#if defined(__AVX512BF16__)
+static void to_pairs(const float *from, int64_t n, float *to)
+{
+    for (int64_t i = 0; i < n; i += VEC_LANES) { /* rounds to nearest even */
+        const int64_t lanes = n - i < VEC_LANES ? n - i : VEC_LANES;
+        const __m256bh rounded = _mm512_cvtneps_pbh((__m512)vec_load_n(from + i, lanes));
+        const __mmask8 pairs = (__mmask8)((1u << ((lanes + 1) / 2)) - 1);
+        _mm256_mask_storeu_epi32(to + i / 2, pairs, (__m256i)rounded);
+    }
+}
+#endif
+
 const gemm_table SIMD_NAME(gemm_table) = {
     .lanes = VEC_LANES,
     .columns = 2 * VEC_LANES,
     .rows = TILE_ROWS,
+#if defined(__AVX512BF16__)
+    .to_pairs = to_pairs,
+#endif
     .pass = pass,
     .finish = finish,
 };

@@ -4,7 +4,11 @@
 
 #include "graph/graph.h"
 
-/* One pass over a block of outputs: `rows` rows of `columns` channels, summed over `depth` inputs
+/* In the table for bfloat16, whatever is called an input or a weight is a pair of bfloat16 values
+ * in the memory of a float: two neighbours of the sum, multiplied and added with one instruction,
+ * and depths count pairs.
+ *
+ * One pass over a block of outputs: `rows` rows of `columns` channels, summed over `depth` inputs
  * of each of `taps` taps (of a convolution's kernel; other products have one tap).
  *
  * Inputs come through pointers: a[t * a_stride + r] + a_offset is where row r reads its inputs of
@@ -35,6 +39,8 @@ enum { GEMM_MAX_ROWS = 12, GEMM_MAX_COLUMNS = 32 };
 
 typedef struct gemm_table {
     int lanes, columns, rows; /* of a panel's vectors, a panel, a tile of sums in registers */
+    /* n inputs to (n + 1) / 2 pairs, the last one with 0; NULL where inputs are floats. */
+    void (*to_pairs)(const float *from, int64_t n, float *to);
     void (*pass)(const gemm_pass *pass);
     /* act(tile + residual) or act(tile) + residual, to `out`, which may be `tile`. Nothing outside
      * the rows x columns elements is touched. */
@@ -43,6 +49,7 @@ typedef struct gemm_table {
                    int64_t out_stride);
 } gemm_table;
 
-extern const gemm_table gemm_table_generic, gemm_table_avx2, gemm_table_avx512;
+extern const gemm_table gemm_table_generic, gemm_table_avx2, gemm_table_avx512,
+    gemm_table_avx512_bf16;
 
 #endif

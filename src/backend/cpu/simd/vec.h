@@ -20,7 +20,11 @@
 
 #if defined(__AVX512F__)
 enum { VEC_LANES = 16 };
+#if defined(__AVX512BF16__)
+#define SIMD_NAME(base) base##_avx512_bf16
+#else
 #define SIMD_NAME(base) base##_avx512
+#endif
 #elif defined(__AVX2__)
 enum { VEC_LANES = 8 };
 #define SIMD_NAME(base) base##_avx2
