@@ -3,15 +3,15 @@
 #include "backend/cpu/simd/normalise.h"
 #include "base/error.h"
 
-/* Columns reduced together when rows are added to rows: two lines of the cache. */
-enum { PIECE = 32 };
+/* Columns reduced together when rows are added to rows: four vectors of the widest kind. */
+enum { PIECE = 64 };
 
 typedef struct reduce {
     const normalise_table *simd;
     reduce_kind kind;
     operand x, out;
     int64_t x_stride[TENSOR_MAX_RANK];
-    nest inner; /* over the rows that one output is made of; innermost the row itself */
+    const int64_t *offsets; /* of the rows that one output is made of, from the first of them */
     bool along_rows;
     float scale;
     int64_t n_rows, n_pieces;
@@ -40,9 +40,7 @@ static float reduce_rows(const reduce *r, const float *from)
     const int64_t n = shape_last(&r->x.shape);
     float total = 0;
     for (int64_t row = 0; row < r->n_rows; row++) {
-        int64_t offset[NEST_MAX_OPERANDS];
-        nest_row(&r->inner, row, offset);
-        const float one = r->simd->reduce(r->kind, n, from + offset[0]);
+        const float one = r->simd->reduce(r->kind, n, from + r->offsets[row]);
         if (row == 0)
             total = one;
         else if (r->kind != REDUCE_MAX)
@@ -67,14 +65,34 @@ static void run(const void *state, int task, void *scratch)
             continue;
         }
         const int64_t first = item % r->n_pieces * PIECE;
-        for (int64_t row = 0; row < r->n_rows; row++) {
-            int64_t offset[NEST_MAX_OPERANDS];
-            nest_row(&r->inner, row, offset);
-            rows[row] = from + offset[0] + first;
-        }
+        for (int64_t row = 0; row < r->n_rows; row++)
+            rows[row] = from + r->offsets[row] + first;
         r->simd->reduce_columns(r->kind, least(PIECE, shape_last(&r->out.shape) - first), rows,
                                 r->n_rows, r->scale, out + first);
     }
+}
+
+/* The rows that one output is made of. */
+static roto_status list_rows(const kernel_site *site, reduce *r)
+{
+    const uint32_t axes = site->node->attr.reduce.axes;
+    const int rank = r->x.shape.rank;
+    nest inner = {.rank = rank, .n_operands = 1};
+    for (int i = 0; i < rank; i++) {
+        inner.dim[i] = axes >> i & 1 || i == rank - 1 ? r->x.shape.dim[i] : 1;
+        inner.stride[0][i] = r->x_stride[i];
+    }
+    r->n_rows = nest_rows(&inner);
+    int64_t *offsets = kernel_alloc(site, (size_t)r->n_rows, sizeof(*offsets));
+    if (!offsets)
+        return ROTO_ERROR_MEMORY;
+    for (int64_t row = 0; row < r->n_rows; row++) {
+        int64_t offset[NEST_MAX_OPERANDS];
+        nest_row(&inner, row, offset);
+        offsets[row] = offset[0];
+    }
+    r->offsets = offsets;
+    return ROTO_OK;
 }
 
 roto_status reduce_prepare(const kernel_site *site, kernel *out)
@@ -88,26 +106,18 @@ roto_status reduce_prepare(const kernel_site *site, kernel *out)
                   .x = site->in[0],
                   .out = site->out};
     operand_strides(&r->x, r->x_stride);
-    const int rank = r->x.shape.rank;
-    r->along_rows = a->axes >> (rank - 1) & 1;
-    r->inner = (nest){.rank = rank, .n_operands = 1};
-    int64_t n_reduced = 1;
-    for (int i = 0; i < rank; i++) {
-        const bool reduced = a->axes >> i & 1;
-        r->inner.dim[i] = reduced || i == rank - 1 ? r->x.shape.dim[i] : 1;
-        r->inner.stride[0][i] = r->x_stride[i];
-        n_reduced *= reduced ? r->x.shape.dim[i] : 1;
-    }
+    r->along_rows = a->axes >> (r->x.shape.rank - 1) & 1;
+    ROTO_TRY(list_rows(site, r));
+    const int64_t n_reduced = shape_count(&r->x.shape) / shape_count(&r->out.shape);
     r->scale = a->kind == REDUCE_MEAN ? 1 / (float)n_reduced : 1;
-    r->n_rows = nest_rows(&r->inner);
     r->n_pieces = r->along_rows ? 1 : (shape_last(&r->out.shape) + PIECE - 1) / PIECE;
     const int64_t n_items = shape_rows(&r->out.shape) * r->n_pieces;
-    const double item_ns = (double)shape_count(&r->x.shape) / (double)n_items * 0.3 + 10;
+    const double item_ns = (double)shape_count(&r->x.shape) / (double)n_items * 0.2 + 10;
     r->n_tasks = kernel_n_tasks(site, n_items, item_ns);
     *out = (kernel){.name = KERNEL_NAME(site, "reduce"),
                     .run = run,
                     .state = r,
                     .n_tasks = r->n_tasks,
-                    .scratch_bytes = r->along_rows ? 0 : (size_t)r->n_rows * sizeof(const float *)};
+                    .scratch_bytes = r->along_rows ? 0 : (size_t)r->n_rows * sizeof(float *)};
     return ROTO_OK;
 }

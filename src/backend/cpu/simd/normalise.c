@@ -22,12 +22,12 @@ SIMD_INLINE void store(float *p, vec v, int64_t lanes)
 /* The first lanes from memory, the others of `rest`. */
 SIMD_INLINE vec load_or(const float *p, int64_t lanes, float rest)
 {
+    static const int32_t numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     if (lanes >= VEC_LANES)
         return vec_load(p);
-    vec v = vec_set(rest);
-    for (int64_t i = 0; i < lanes; i++)
-        v[i] = p[i];
-    return v;
+    ivec lane;
+    memcpy(&lane, numbers, sizeof(lane));
+    return vec_select(lane < (int32_t)lanes, vec_load_n(p, lanes), vec_set(rest));
 }
 
 static float sum_of(int64_t n, const float *x)
@@ -49,21 +49,32 @@ static float sum_of(int64_t n, const float *x)
     return vec_sum(total);
 }
 
-/* NaN wins over numbers. */
-SIMD_INLINE vec larger(vec a, vec b)
+SIMD_INLINE bool any(ivec mask)
 {
-    return vec_select(a != a, a, vec_max(a, b));
+    int32_t bits = 0;
+    for (int i = 0; i < VEC_LANES; i++)
+        bits |= mask[i];
+    return bits != 0;
 }
 
+/* NaN where there is one. Looking for it apart from the maximum keeps the chain of maxima short. */
 static float max_of(int64_t n, const float *x)
 {
-    vec most = vec_set(-INFINITY);
-    for (int64_t i = 0; i < n; i += VEC_LANES)
-        most = larger(most, load_or(x + i, n - i, -INFINITY));
-    float max = most[0];
-    for (int i = 1; i < VEC_LANES; i++)
-        max = most[i] > max || most[i] != most[i] ? most[i] : max;
-    return max;
+    vec even = vec_set(-INFINITY), odd = even;
+    ivec nan = {0};
+    int64_t i = 0;
+    for (; i + 2 * VEC_LANES <= n; i += 2 * VEC_LANES) {
+        const vec a = vec_load(x + i), b = vec_load(x + i + VEC_LANES);
+        even = vec_max(even, a);
+        odd = vec_max(odd, b);
+        nan |= (a != a) | (b != b);
+    }
+    for (; i < n; i += VEC_LANES) {
+        const vec a = load_or(x + i, n - i, -INFINITY);
+        even = vec_max(even, a);
+        nan |= a != a;
+    }
+    return any(nan) ? NAN : vec_max_of(vec_max(even, odd));
 }
 
 static void layer_norm(int64_t n, const float *x, const float *gamma, const float *beta,
@@ -113,7 +124,7 @@ static void softmax_columns(int64_t n, int64_t depth, const float *x, int64_t x_
         const int64_t lanes = n - i;
         vec max = load(x + i, lanes), total = vec_set(0);
         for (int64_t k = 1; k < depth; k++)
-            max = larger(max, load(x + i + k * x_step, lanes));
+            max = vec_max(max, load(x + i + k * x_step, lanes));
         for (int64_t k = 0; k < depth; k++) {
             const vec e = vec_exp(load(x + i + k * x_step, lanes) - max);
             store(out + i + k * out_step, e, lanes);
@@ -130,25 +141,55 @@ static float reduce(reduce_kind kind, int64_t n, const float *x)
     return kind == REDUCE_MAX ? max_of(n, x) : sum_of(n, x);
 }
 
+/* NaN wins over numbers. */
+SIMD_INLINE vec combine(const reduce_kind kind, vec a, vec b)
+{
+    return kind == REDUCE_MAX ? vec_select(a != a, a, vec_max(a, b)) : a + b;
+}
+
+/* `vectors` at a time, the last of `lanes`; all three are constants for whole pieces. */
+SIMD_INLINE void reduce_piece(const reduce_kind kind, const int vectors, const int64_t lanes,
+                              const float *const *rows, int64_t n_rows, int64_t offset, float scale,
+                              float *out)
+{
+    const vec none = vec_set(kind == REDUCE_MAX ? -INFINITY : 0);
+    vec total[4] = {none, none, none, none};
+    for (int64_t first = 0; first < n_rows; first += SUM_ROWS) {
+        const int64_t last = n_rows - first < SUM_ROWS ? n_rows : first + SUM_ROWS;
+        vec some[4] = {none, none, none, none};
+        for (int64_t r = first; r < last; r++) {
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++)
+                some[v] = combine(kind, some[v], load(rows[r] + offset + v * VEC_LANES, lanes));
+        }
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            total[v] = combine(kind, total[v], some[v]);
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++)
+        store(out + offset + v * VEC_LANES, total[v] * scale, lanes);
+}
+
+SIMD_INLINE void reduce_columns_of(const reduce_kind kind, int64_t n, const float *const *rows,
+                                   int64_t n_rows, float scale, float *out)
+{
+    int64_t i = 0;
+    for (; i + 4 * VEC_LANES <= n; i += 4 * VEC_LANES)
+        reduce_piece(kind, 4, VEC_LANES, rows, n_rows, i, scale, out);
+    for (; i + VEC_LANES <= n; i += VEC_LANES)
+        reduce_piece(kind, 1, VEC_LANES, rows, n_rows, i, scale, out);
+    if (i < n)
+        reduce_piece(kind, 1, n - i, rows, n_rows, i, scale, out);
+}
+
 static void reduce_columns(reduce_kind kind, int64_t n, const float *const *rows, int64_t n_rows,
                            float scale, float *out)
 {
-    for (int64_t i = 0; i < n; i += VEC_LANES) {
-        vec total = vec_set(kind == REDUCE_MAX ? -INFINITY : 0);
-        for (int64_t first = 0; first < n_rows; first += SUM_ROWS) {
-            const int64_t last = n_rows - first < SUM_ROWS ? n_rows : first + SUM_ROWS;
-            if (kind == REDUCE_MAX) {
-                for (int64_t r = first; r < last; r++)
-                    total = larger(total, load(rows[r] + i, n - i));
-                continue;
-            }
-            vec some = vec_set(0);
-            for (int64_t r = first; r < last; r++)
-                some += load(rows[r] + i, n - i);
-            total += some;
-        }
-        store(out + i, total * scale, n - i);
-    }
+    if (kind == REDUCE_MAX)
+        reduce_columns_of(REDUCE_MAX, n, rows, n_rows, scale, out);
+    else
+        reduce_columns_of(REDUCE_SUM, n, rows, n_rows, scale, out);
 }
 
 const normalise_table SIMD_NAME(normalise_table) = {
