@@ -323,6 +323,8 @@ int graph_n_tensors(const graph *g);
 int graph_n_nodes(const graph *g);
 int graph_n_inputs(const graph *g);
 int graph_n_outputs(const graph *g);
+
+/* Valid until something is added to the graph. */
 const graph_tensor *graph_tensor_at(const graph *g, tensor_id t);
 const graph_node *graph_node_at(const graph *g,
                                 int index); /* in an order that respects dependencies */

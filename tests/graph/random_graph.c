@@ -26,6 +26,7 @@ static bool chance(growing *r, int percent)
     return choose(r, 100) < percent;
 }
 
+/* Valid until a tensor is added. */
 static const tensor_shape *shape_of(const growing *r, tensor_id t)
 {
     return &graph_tensor_at(r->g, t)->shape;
@@ -222,7 +223,8 @@ static tensor_id grow_slices(growing *r)
 static tensor_id grow_focus(growing *r)
 {
     const tensor_id x = any_image(r);
-    const int64_t *dim = shape_of(r, x)->dim;
+    const tensor_shape shape = *shape_of(r, x);
+    const int64_t *dim = shape.dim;
     if (dim[1] % 2 || dim[2] % 2 || dim[3] > 6)
         return grow_conv(r);
     tensor_id parts[4];
@@ -244,7 +246,6 @@ static tensor_id grow_focus(growing *r)
         maybe_shared(r, parts[i]);
         if (parts[i] == TENSOR_NONE)
             return TENSOR_NONE;
-        dim = shape_of(r, x)->dim; /* the tensors may have moved */
     }
     const tensor_id blocks = maybe_shared(r, graph_concat(r->g, parts, 4, 3));
     const int64_t c = 4 * dim[3], o = 1 + choose(r, 4);
@@ -278,7 +279,7 @@ static tensor_id grow_reshape(growing *r)
 static tensor_id grow_other(growing *r)
 {
     const tensor_id x = any(r);
-    const tensor_shape *shape = shape_of(r, x);
+    const tensor_shape *shape = shape_of(r, x); /* nothing is added before its last use */
     if (shape->rank == 4 && chance(r, 50))
         return graph_pool2d(r->g, x,
                             &(pool2d_attr){POOL_MAX, 3, 3, 1, 1, 1, 1, 1, 1, false, false});
