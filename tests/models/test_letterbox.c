@@ -174,12 +174,49 @@ static void grey_is_grey(void **state)
     letterbox_free(l);
 }
 
+/* One channel and three take different ways through the resizing. */
+static void grey_equals_three_equal_channels(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = {{1, 1}, {7, 3}, {33, 70}, {61, 20}, {200, 150}, {97, 400}};
+    enum { PX = 70 };
+    detector_config config = {
+        .width = PX, .height = PX, .scale = 1, .std = {1, 1, 1}, .pad_value = 9};
+    letterbox *l;
+    assert_int_equal(letterbox_new(&config, &l), ROTO_OK);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        const int w = sizes[i][0], h = sizes[i][1];
+        uint8_t *grey = malloc((size_t)(w * h)), *rgb = malloc((size_t)(w * h * 3));
+        float *one = calloc(PX * PX * 3, sizeof(*one)), *three = calloc(PX * PX * 3, sizeof(*one));
+        assert_true(grey && rgb && one && three);
+        for (int k = 0; k < w * h; k++)
+            grey[k] = rgb[3 * k] = rgb[3 * k + 1] = rgb[3 * k + 2] = pattern(k % w, k / w, 0);
+        roto_image image = {.width = w,
+                            .height = h,
+                            .format = ROTO_PIXEL_GRAY8,
+                            .plane = {grey},
+                            .stride_bytes = {w}};
+        letterbox_fill(l, &image, one);
+        image.format = ROTO_PIXEL_RGB8;
+        image.plane[0] = rgb;
+        image.stride_bytes[0] = 3 * w;
+        letterbox_fill(l, &image, three);
+        assert_memory_equal(one, three, PX * PX * 3 * sizeof(*one));
+        free(grey);
+        free(rgb);
+        free(one);
+        free(three);
+    }
+    letterbox_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_are_those_of_opencv),
         cmocka_unit_test(all_formats_give_the_same_colours),
         cmocka_unit_test(grey_is_grey),
+        cmocka_unit_test(grey_equals_three_equal_channels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,14 +9,15 @@
 #include <string.h>
 
 enum { LUMA, CHROMA, N_GRIDS };
+enum { N_LINES = 4, BLOCK_PX = 64 };
 
 struct letterbox {
     const detector_config *config;
     float table[3][256];      /* network value of a byte, by the network's channel */
     float gain[3], offset[3]; /* the same as a line */
     resample_axis x[N_GRIDS], y[N_GRIDS];
-    int16_t *rows[3][2]; /* by plane */
-    uint8_t *line[3];
+    int16_t *rows[3][2];    /* by plane */
+    uint8_t *line[N_LINES]; /* resized rows of the planes, and one more for split chroma */
     int32_t *indices;
     int16_t *weights;
     int32_t image_width, image_height; /* that the axes are for; 0: none yet */
@@ -30,8 +31,9 @@ void letterbox_free(letterbox *l)
     for (int p = 0; p < 3; p++) {
         free(l->rows[p][0]);
         free(l->rows[p][1]);
-        free(l->line[p]);
     }
+    for (int i = 0; i < N_LINES; i++)
+        free(l->line[i]);
     free(l->indices);
     free(l->weights);
     free(l);
@@ -45,8 +47,9 @@ static bool allocate(letterbox *l)
         for (int k = 0; k < 2; k++)
             ok = (l->rows[p][k] = memory_new_aligned((3 * w + RESAMPLE_SLACK) * sizeof(int16_t))) &&
                  ok;
-        ok = (l->line[p] = memory_new_aligned(3 * w)) && ok;
     }
+    for (int i = 0; i < N_LINES; i++) /* colours are computed in whole blocks */
+        ok = (l->line[i] = memory_new_aligned(3 * w + BLOCK_PX)) && ok;
     l->indices = memory_new_array(2 * N_GRIDS * (w + h), sizeof(*l->indices));
     l->weights = memory_new_array(2 * N_GRIDS * (w + h), sizeof(*l->weights));
     if (!ok || !l->indices || !l->weights)
@@ -149,19 +152,43 @@ static float clamp_byte(float value)
     return value > 255 ? 255 : value;
 }
 
-static void yuv_line(const letterbox *l, const yuv_matrix *m, const uint8_t *y, const uint8_t *u,
-                     const uint8_t *v, int32_t chroma_step, float *out)
+/* A stretch of pixels as three planes, so that the compiler can compute several at once. */
+static void yuv_block(const yuv_matrix *m, const uint8_t *restrict y, const uint8_t *restrict u,
+                      const uint8_t *restrict v, float *restrict red, float *restrict green,
+                      float *restrict blue)
 {
-    const int red = l->config->bgr ? 2 : 0, blue = 2 - red;
-    const float red_gain = l->gain[red], green_gain = l->gain[1], blue_gain = l->gain[blue];
-    const float red_offset = l->offset[red], green_offset = l->offset[1],
-                blue_offset = l->offset[blue];
-    for (int32_t i = 0; i < l->place.width; i++, out += 3) {
+    for (int i = 0; i < BLOCK_PX; i++) {
         const float luma = ((float)y[i] + m->luma_offset) * m->luma;
-        const float cu = (float)(u[i * chroma_step] - 128), cv = (float)(v[i * chroma_step] - 128);
-        out[red] = clamp_byte(luma + m->red_v * cv) * red_gain + red_offset;
-        out[1] = clamp_byte(luma + m->green_u * cu + m->green_v * cv) * green_gain + green_offset;
-        out[blue] = clamp_byte(luma + m->blue_u * cu) * blue_gain + blue_offset;
+        const float cu = (float)(u[i] - 128), cv = (float)(v[i] - 128);
+        red[i] = clamp_byte(luma + m->red_v * cv);
+        green[i] = clamp_byte(luma + m->green_u * cu + m->green_v * cv);
+        blue[i] = clamp_byte(luma + m->blue_u * cu);
+    }
+}
+
+static void yuv_line(const letterbox *l, const yuv_matrix *m, const uint8_t *y, const uint8_t *u,
+                     const uint8_t *v, float *out)
+{
+    float planes[3][BLOCK_PX];
+    const int red = l->config->bgr ? 2 : 0;
+    const float *gain = l->gain, *offset = l->offset;
+    for (int32_t at = 0; at < l->place.width; at += BLOCK_PX) {
+        const int32_t left = l->place.width - at, n = left < BLOCK_PX ? left : BLOCK_PX;
+        yuv_block(m, y + at, u + at, v + at, planes[red], planes[1], planes[2 - red]);
+        for (int32_t i = 0; i < n; i++, out += 3) {
+            out[0] = planes[0][i] * gain[0] + offset[0];
+            out[1] = planes[1][i] * gain[1] + offset[1];
+            out[2] = planes[2][i] * gain[2] + offset[2];
+        }
+    }
+}
+
+static void split_chroma(const uint8_t *restrict uv, int32_t n, uint8_t *restrict u,
+                         uint8_t *restrict v)
+{
+    for (int32_t i = 0; i < n; i++) {
+        u[i] = uv[2 * i];
+        v[i] = uv[2 * i + 1];
     }
 }
 
@@ -231,8 +258,9 @@ letterbox_place letterbox_fill(letterbox *l, const roto_image *image, float *inp
             resample_row(&second, y, l->line[1]);
             if (planar)
                 resample_row(&third, y, l->line[2]);
-            yuv_line(l, &matrix, l->line[0], l->line[1], nv12 ? l->line[1] + 1 : l->line[2],
-                     nv12 ? 2 : 1, out);
+            if (nv12)
+                split_chroma(l->line[1], p->width, l->line[3], l->line[2]);
+            yuv_line(l, &matrix, l->line[0], nv12 ? l->line[3] : l->line[1], l->line[2], out);
         } else {
             rgb_line(l, l->line[0], channels, out);
         }
