@@ -1,0 +1,64 @@
+/* Writes good files for the fuzzers to start from, one folder a fuzzer: make_corpus FOLDER. */
+#include "format/file.h"
+#include "format/npy.h"
+#include "format/safetensors.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int put(const char *root, const char *kind, const char *name, const void *data, size_t bytes)
+{
+    char path[1024];
+    snprintf(path, sizeof(path), "%s/%s", root, kind);
+    mkdir(path, 0777);
+    snprintf(path, sizeof(path), "%s/%s/%s", root, kind, name);
+    FILE *file = fopen(path, "wb");
+    if (!file)
+        return 1;
+    const int bad = fwrite(data, 1, bytes, file) != bytes;
+    return fclose(file) != 0 || bad;
+}
+
+static int put_file(const char *root, const char *kind, const char *name, const char *from)
+{
+    file_bytes file;
+    if (file_read(from, (size_t)1 << 24, &file) != ROTO_OK)
+        return 1;
+    const int bad = put(root, kind, name, file.data, file.bytes);
+    file_release(&file);
+    return bad;
+}
+
+int main(int argc, char **argv)
+{
+    static const char golden[] = ROTO_SOURCE_DIR "/tests/format/golden/onnx.safetensors";
+    const char *root = argc > 1 ? argv[1] : "corpus";
+    safetensors *file;
+    char path[1024];
+    int bad = 0;
+    mkdir(root, 0777);
+    if (safetensors_open(golden, &file) != ROTO_OK) {
+        fprintf(stderr, "%s\n", roto_error_message());
+        return 1;
+    }
+    for (size_t i = 0; i < safetensors_count(file); i++) {
+        const safetensor *t = safetensors_at(file, i);
+        if (strstr(t->name, ".model"))
+            bad |= put(root, "onnx", t->name, t->data, t->bytes);
+    }
+    const safetensor *some = safetensors_at(file, 0);
+    bad |= put(root, "npy", "empty", "", 0); /* makes the folder */
+    snprintf(path, sizeof(path), "%s/npy/a.npy", root);
+    bad |= npy_write(path, DTYPE_U8, &some->shape, some->data) != ROTO_OK;
+    const safetensor small[] = {*safetensors_find(file, "pad.in"),
+                                *safetensors_find(file, "pad.out")};
+    const safetensors_note note = {"config", "{}"};
+    bad |= put(root, "safetensors", "empty", "", 0);
+    snprintf(path, sizeof(path), "%s/safetensors/small", root);
+    bad |= safetensors_write(path, small, 2, &note, 1) != ROTO_OK;
+    bad |= put_file(root, "detector_config", "yolox",
+                    ROTO_SOURCE_DIR "/assets/models/yolox_nano.json");
+    safetensors_close(file);
+    return bad;
+}
