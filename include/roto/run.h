@@ -43,8 +43,8 @@ typedef struct roto_run_params {
     const char *overlay_path;   /* MP4 with boxes and identities drawn in; NULL: none */
     const char *json_path;      /* JSON Lines, a line a frame; "-" is standard output; NULL: none */
     const char *mot_path;       /* MOTChallenge text; NULL: none */
-    const char *overlay_preset; /* x264 preset, "veryfast" */
-    int32_t overlay_crf;        /* x264 quality, 0..51, smaller is better; default 23 */
+    const char *overlay_preset; /* x264 preset, default "superfast" */
+    int32_t overlay_crf;        /* x264 quality, 0..51, smaller is better; default 25 */
     /* Called about ten times a second from the running thread; a non-zero return stops the run. */
     int32_t (*on_progress)(void *user, const roto_run_progress *progress);
     /* Called for every frame, in order, before it is written; a non-zero return stops the run. */

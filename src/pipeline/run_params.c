@@ -14,8 +14,8 @@ roto_run_params roto_run_params_default(void)
                              .source = roto_source_params_default(),
                              .detector = roto_detector_params_default(),
                              .tracker = roto_tracker_params_default(),
-                             .overlay_preset = "veryfast",
-                             .overlay_crf = 23};
+                             .overlay_preset = "superfast",
+                             .overlay_crf = 25};
 }
 
 /* The same file, whatever the spelling; two that do not exist yet only by their names. */

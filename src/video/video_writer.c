@@ -32,9 +32,12 @@ struct video_writer {
     bool failed;
 };
 
+/* "superfast" at 25 has the PSNR of "veryfast" at 23 for 10 to 50 % more bytes and about half of
+ * the encoder's time (measured on 720p clips), which a live pipeline would rather give to the
+ * model. */
 video_writer_params video_writer_params_default(void)
 {
-    return (video_writer_params){.preset = "veryfast", .crf = 23, .n_threads = 2};
+    return (video_writer_params){.preset = "superfast", .crf = 25, .n_threads = 2};
 }
 
 static roto_status check_params(const video_writer_params *params)

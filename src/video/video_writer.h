@@ -22,7 +22,7 @@ typedef struct video_writer_params {
     int32_t n_threads;  /* of the encoder, 1..64; the output depends on it */
 } video_writer_params;
 
-video_writer_params video_writer_params_default(void); /* 0 fps, "veryfast", 23, 2 threads */
+video_writer_params video_writer_params_default(void); /* 0 fps, "superfast", 25, 2 threads */
 
 /* Creates the file. `params` may be NULL. */
 roto_status video_writer_open(const char *path, const video_writer_params *params,

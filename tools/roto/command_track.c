@@ -139,9 +139,10 @@ int command_track(int argc, char **argv)
         option_integer("--max-frames", "N", "stop after N frames", &o.max_frames, 1, MAX_FRAMES),
         option_real("--fps", "F", "frame rate of a folder of images; default: 25", &o.folder_fps,
                     0.001, 1000),
-        option_integer("--crf", "Q", "quality of the overlay, 0 (lossless)..51; default: 23",
+        option_integer("--crf", "Q", "quality of the overlay, 0 (lossless)..51; default: 25",
                        &o.crf, 0, 51),
-        option_text("--preset", "NAME", "x264 preset of the overlay; default: veryfast", &o.preset),
+        option_text("--preset", "NAME", "x264 preset of the overlay; default: superfast",
+                    &o.preset),
         option_flag("--quiet", "print errors only", &o.quiet),
     };
     compute_options_append(&o.compute, options);
