@@ -147,6 +147,7 @@ static void time_goes_on_after_a_gap_beyond_reason(void **state)
 static size_t heap_growth(const char *path, int n_frames)
 {
     size_t in_use[2] = {0};
+    video_writer *writer = clip_open("/dev/null", FPS);
     roto_source *source;
     assert_int_equal(roto_source_open(path, NULL, &source), ROTO_OK);
     for (int i = 0; i < n_frames; i++) {
@@ -155,12 +156,14 @@ static size_t heap_growth(const char *path, int n_frames)
         draw_target target;
         assert_int_equal(frame_begin_drawing(frame, &target), ROTO_OK);
         memset(target.plane[0], 77, 16);
+        assert_int_equal(video_writer_write(writer, &frame->image, frame->time_s, 0.04), ROTO_OK);
         roto_frame_release(frame);
         if (i == n_frames / 10)
             in_use[0] = mallinfo2().uordblks + mallinfo2().hblkhd;
     }
     in_use[1] = mallinfo2().uordblks + mallinfo2().hblkhd;
     roto_source_close(source);
+    assert_int_equal(video_writer_close(writer), ROTO_OK);
     return in_use[1] > in_use[0] ? in_use[1] - in_use[0] : 0;
 }
 
@@ -170,7 +173,9 @@ static void memory_stays_flat(void **state)
     temp_folder folder = temp_folder_new();
     temp_path path = temp_folder_join(&folder, "a.mp4");
     clip_make(path.text, WIDTH, HEIGHT, 2000, FPS);
-    assert_in_range(heap_growth(path.text, 2000), 0, 4096); /* less than a frame's 9,216 bytes */
+    /* FFmpeg notes where each fragment of a second lies, and the packets held back differ in size;
+     * 16 bytes lost with each of the 1,800 frames would show. */
+    assert_in_range(heap_growth(path.text, 2000), 0, 24 * 1024);
     temp_folder_remove(&folder);
 }
 #endif
