@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 
-def _sine_frequencies(n, temperature=10000.0):
+@functools.lru_cache(maxsize=16)
+def _sine_frequencies(n, device="cpu", temperature=10000.0):
     """One frequency for each pair of channels: 1 / temperature^(2 floor(i / 2) / n)."""
-    i = torch.arange(n, dtype=torch.float32)
+    i = torch.arange(n, dtype=torch.float32, device=device)
     return 1.0 / temperature ** (2 * torch.div(i, 2, rounding_mode="floor") / n)
 
 
@@ -35,7 +36,7 @@ def sine_2d(dim, h, w, device):
 
 def sine_1d(pos, dim):
     """[...] -> [..., dim]: all sines, then all cosines."""
-    phase = pos[..., None] * _sine_frequencies(dim // 2).to(pos.device)
+    phase = pos[..., None] * _sine_frequencies(dim // 2, pos.device)
     return torch.cat((phase.sin(), phase.cos()), dim=-1)
 
 

@@ -34,7 +34,8 @@ class PromptEncoder(nn.Module):
         n = points.shape[0]
         points = torch.cat((points + 0.5, points.new_zeros(n, 1, 2)), dim=1)
         labels = torch.cat((labels, labels.new_full((n, 1), PADDING)), dim=1)
-        position = self.pe_layer(points / points.new_tensor(image_size))
+        width, height = image_size
+        position = self.pe_layer(torch.stack((points[..., 0] / width, points[..., 1] / height), -1))
         # Row label + 1: a padding point has no position, only its own embedding.
         kinds = torch.cat(
             [self.not_a_point_embed.weight] + [e.weight for e in self.point_embeddings]
