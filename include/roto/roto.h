@@ -14,6 +14,7 @@
 #include <roto/eval.h>
 #include <roto/image.h>
 #include <roto/run.h>
+#include <roto/segment.h>
 #include <roto/system.h>
 #include <roto/track.h>
 #include <roto/video.h>

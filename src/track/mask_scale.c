@@ -1,0 +1,214 @@
+#include "track/mask_scale.h"
+
+#include "base/cpu_features.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct tap { /* an output sample is (1 - part) * in[first] + part * in[second] */
+    int32_t first, second;
+    float part;
+} tap;
+
+struct mask_scaler {
+    int32_t mask_w, mask_h, frame_w, frame_h;
+    int32_t *first, *second; /* of the columns, apart so that they vectorise */
+    float *part;
+    float *row;  /* [mask_w] logits of an output row, not yet enlarged sideways */
+    float *wide; /* [frame_w] */
+    float *best; /* [frame_h, frame_w] highest logit so far of a map; NULL until the first map */
+    uint16_t *map;
+    ptrdiff_t map_stride;
+    bool avx2;
+};
+
+static tap tap_of(int32_t i, int32_t n_in, int32_t n_out)
+{
+    double at = ((double)i + 0.5) * (double)n_in / (double)n_out - 0.5;
+    at = at < 0 ? 0 : at;
+    tap t = {.first = (int32_t)at};
+    t.first = t.first < n_in ? t.first : n_in - 1;
+    t.second = t.first + 1 < n_in ? t.first + 1 : t.first;
+    t.part = (float)(at - (double)t.first);
+    return t;
+}
+
+roto_status mask_scaler_new(int32_t mask_w, int32_t mask_h, int32_t frame_w, int32_t frame_h,
+                            mask_scaler **out)
+{
+    *out = NULL;
+    mask_scaler *s = memory_new_array(1, sizeof(*s));
+    if (!s)
+        return ROTO_ERROR_MEMORY;
+    *s = (mask_scaler){.mask_w = mask_w,
+                       .mask_h = mask_h,
+                       .frame_w = frame_w,
+                       .frame_h = frame_h,
+                       .avx2 = cpu_features_detect().avx2};
+    s->first = memory_new_array((size_t)frame_w, sizeof(*s->first));
+    s->second = memory_new_array((size_t)frame_w, sizeof(*s->second));
+    s->part = memory_new_array((size_t)frame_w, sizeof(float));
+    s->wide = memory_new_array((size_t)frame_w, sizeof(float));
+    s->row = memory_new_array((size_t)mask_w, sizeof(float));
+    if (!s->first || !s->second || !s->part || !s->wide || !s->row) {
+        mask_scaler_free(s);
+        return ROTO_ERROR_MEMORY;
+    }
+    for (int32_t i = 0; i < frame_w; i++) {
+        const tap t = tap_of(i, mask_w, frame_w);
+        s->first[i] = t.first;
+        s->second[i] = t.second;
+        s->part[i] = t.part;
+    }
+    *out = s;
+    return ROTO_OK;
+}
+
+void mask_scaler_free(mask_scaler *s)
+{
+    if (!s)
+        return;
+    free(s->first);
+    free(s->second);
+    free(s->part);
+    free(s->wide);
+    free(s->row);
+    free(s->best);
+    free(s);
+}
+
+/* Half-open ranges of rows and columns. */
+typedef struct extent {
+    int32_t x0, y0, x1, y1;
+} extent;
+
+/* Of the positive logits; most of a mask is background. */
+static extent positive_extent(const mask_scaler *s, const float *logits)
+{
+    extent e = {s->mask_w, s->mask_h, 0, 0};
+    for (int32_t y = 0; y < s->mask_h; y++) {
+        const float *row = logits + (ptrdiff_t)y * s->mask_w;
+        int32_t first = 0, end = s->mask_w;
+        while (first < end && !(row[first] > 0))
+            first++;
+        while (end > first && !(row[end - 1] > 0))
+            end--;
+        if (first == end)
+            continue;
+        e.y0 = y < e.y0 ? y : e.y0;
+        e.y1 = y + 1;
+        e.x0 = first < e.x0 ? first : e.x0;
+        e.x1 = end > e.x1 ? end : e.x1;
+    }
+    return e;
+}
+
+/* The output columns that have a sample of the extent's columns. */
+static void output_columns(const mask_scaler *s, const extent *e, int32_t *first, int32_t *end)
+{
+    *first = 0;
+    *end = s->frame_w;
+    while (*first < *end && s->second[*first] < e->x0)
+        ++*first;
+    while (*end > *first && s->first[*end - 1] >= e->x1)
+        --*end;
+}
+
+static inline __attribute__((always_inline)) void
+widen(const int32_t *restrict first, const int32_t *restrict second, const float *restrict part,
+      const float *restrict row, int32_t n, float *restrict out)
+{
+    for (int32_t i = 0; i < n; i++) {
+        const float a = row[first[i]], b = row[second[i]];
+        out[i] = a + part[i] * (b - a);
+    }
+}
+
+static void widen_generic(const mask_scaler *s, int32_t from, int32_t end, float *out)
+{
+    widen(s->first + from, s->second + from, s->part + from, s->row, end - from, out);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) static void widen_avx2(const mask_scaler *s, int32_t from,
+                                                           int32_t end, float *out)
+{
+    widen(s->first + from, s->second + from, s->part + from, s->row, end - from, out);
+}
+#endif
+
+/* Logits of columns from..end - 1 of output row y in s->wide; false when the row cannot have a
+ * positive one. */
+static bool wide_row(mask_scaler *s, const float *logits, const extent *e, int32_t y, int32_t from,
+                     int32_t end)
+{
+    const tap t = tap_of(y, s->mask_h, s->frame_h);
+    if (t.second < e->y0 || t.first >= e->y1)
+        return false;
+    const float *a = logits + (ptrdiff_t)t.first * s->mask_w,
+                *b = logits + (ptrdiff_t)t.second * s->mask_w;
+    for (int32_t x = 0; x < s->mask_w; x++)
+        s->row[x] = a[x] + t.part * (b[x] - a[x]);
+#if defined(__x86_64__)
+    if (s->avx2) {
+        widen_avx2(s, from, end, s->wide);
+        return true;
+    }
+#endif
+    widen_generic(s, from, end, s->wide);
+    return true;
+}
+
+void mask_scaler_write(mask_scaler *s, const float *logits, uint8_t value, uint8_t *mask,
+                       ptrdiff_t stride_bytes)
+{
+    const extent e = positive_extent(s, logits);
+    int32_t from, end;
+    output_columns(s, &e, &from, &end);
+    for (int32_t y = 0; y < s->frame_h; y++, mask += stride_bytes) {
+        if (!wide_row(s, logits, &e, y, from, end)) {
+            memset(mask, 0, (size_t)s->frame_w);
+            continue;
+        }
+        memset(mask, 0, (size_t)from);
+        for (int32_t x = from; x < end; x++)
+            mask[x] = s->wide[x - from] > 0 ? value : 0;
+        memset(mask + end, 0, (size_t)(s->frame_w - end));
+    }
+}
+
+roto_status mask_scaler_start_map(mask_scaler *s, uint16_t *map, ptrdiff_t stride)
+{
+    const size_t n = (size_t)s->frame_w * (size_t)s->frame_h;
+    if (!s->best)
+        s->best = memory_new_array(n, sizeof(float));
+    if (!s->best)
+        return ROTO_ERROR_MEMORY;
+    memset(s->best, 0, n * sizeof(float));
+    for (int32_t y = 0; y < s->frame_h; y++)
+        memset(map + y * stride, 0, (size_t)s->frame_w * sizeof(*map));
+    s->map = map;
+    s->map_stride = stride;
+    return ROTO_OK;
+}
+
+void mask_scaler_add_to_map(mask_scaler *s, const float *logits, uint16_t id)
+{
+    const extent e = positive_extent(s, logits);
+    int32_t from, end;
+    output_columns(s, &e, &from, &end);
+    for (int32_t y = 0; y < s->frame_h; y++) {
+        if (!wide_row(s, logits, &e, y, from, end))
+            continue;
+        float *best = s->best + (ptrdiff_t)y * s->frame_w + from;
+        uint16_t *map = s->map + y * s->map_stride + from;
+        for (int32_t i = 0; i < end - from; i++) {
+            const bool wins = s->wide[i] > best[i];
+            best[i] = wins ? s->wide[i] : best[i];
+            map[i] = wins ? id : map[i];
+        }
+    }
+}

@@ -1,0 +1,218 @@
+#include "track/memory_bank.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FREE = -1 };
+
+static int32_t n_recent_slots(const memory_bank *bank)
+{
+    /* What a frame and the next one need: the frame before, the frame, and of every stride-th
+     * frames one more than a single frame sees. */
+    return bank->shape.num_maskmem + 1;
+}
+
+roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape)
+{
+    *bank = (memory_bank){.shape = *shape};
+    if (shape->num_maskmem < 2 || shape->num_maskmem > MEMORY_BANK_MAX_SPATIAL ||
+        shape->max_pointers < 2 || shape->max_pointers > MEMORY_BANK_MAX_POINTERS ||
+        shape->max_conditioning < 1 || shape->max_conditioning > MEMORY_BANK_MAX_CONDITIONING)
+        return roto_fail(ROTO_ERROR_INTERNAL, "memory bank: sizes out of range");
+    const size_t floats = (size_t)n_recent_slots(bank) * (size_t)shape->memory_floats +
+                          (size_t)shape->max_pointers * (size_t)shape->pointer_floats;
+    bank->storage = memory_new_array(floats, sizeof(float));
+    if (!bank->storage)
+        return ROTO_ERROR_MEMORY;
+    float *next = bank->storage;
+    for (int32_t i = 0; i < n_recent_slots(bank); i++, next += shape->memory_floats)
+        bank->recent[i].memory = next;
+    for (int32_t i = 0; i < shape->max_pointers; i++, next += shape->pointer_floats)
+        bank->pointers[i].pointer = next;
+    memory_bank_clear(bank);
+    return ROTO_OK;
+}
+
+void memory_bank_free(memory_bank *bank)
+{
+    for (int i = 0; i < MEMORY_BANK_MAX_CONDITIONING; i++)
+        free(bank->conditioning[i].memory);
+    free(bank->storage);
+    *bank = (memory_bank){0};
+}
+
+void memory_bank_clear(memory_bank *bank)
+{
+    bank->n_conditioning = 0;
+    for (int32_t i = 0; i < n_recent_slots(bank); i++)
+        bank->recent[i].frame = FREE;
+    for (int32_t i = 0; i < bank->shape.max_pointers; i++)
+        bank->pointers[i].frame = FREE;
+}
+
+roto_status memory_bank_reserve(memory_bank *bank, int32_t n)
+{
+    const memory_bank_shape *s = &bank->shape;
+    const size_t floats =
+        (size_t)s->memory_floats + (size_t)s->pointer_floats + (size_t)s->mask_floats;
+    for (int32_t i = bank->n_conditioning; n > 0 && i < s->max_conditioning; i++, n--) {
+        conditioning_slot *slot = &bank->conditioning[i];
+        if (slot->memory)
+            continue;
+        slot->memory = memory_new_array(floats, sizeof(float));
+        if (!slot->memory)
+            return ROTO_ERROR_MEMORY;
+        slot->pointer = slot->memory + s->memory_floats;
+        slot->mask = slot->pointer + s->pointer_floats;
+    }
+    return ROTO_OK;
+}
+
+static int64_t distance(int64_t a, int64_t b)
+{
+    return a < b ? b - a : a - b;
+}
+
+static void forget_tracked(memory_bank *bank, int64_t frame)
+{
+    for (int32_t i = 0; i < n_recent_slots(bank); i++) {
+        if (bank->recent[i].frame == frame)
+            bank->recent[i].frame = FREE;
+    }
+    for (int32_t i = 0; i < bank->shape.max_pointers; i++) {
+        if (bank->pointers[i].frame == frame)
+            bank->pointers[i].frame = FREE;
+    }
+}
+
+/* Slot 0 holds the first prompt, the one that started the object, and is kept. */
+static int32_t farthest(const memory_bank *bank, int64_t frame)
+{
+    int32_t far = 1;
+    for (int32_t i = 2; i < bank->n_conditioning; i++) {
+        if (distance(bank->conditioning[i].frame, frame) >
+            distance(bank->conditioning[far].frame, frame))
+            far = i;
+    }
+    return bank->n_conditioning == 1 ? 0 : far;
+}
+
+conditioning_slot *memory_bank_condition(memory_bank *bank, int64_t frame)
+{
+    forget_tracked(bank, frame);
+    for (int32_t i = 0; i < bank->n_conditioning; i++) {
+        if (bank->conditioning[i].frame == frame)
+            return &bank->conditioning[i];
+    }
+    const bool full = bank->n_conditioning == bank->shape.max_conditioning ||
+                      !bank->conditioning[bank->n_conditioning].memory;
+    conditioning_slot *slot =
+        &bank->conditioning[full ? farthest(bank, frame) : bank->n_conditioning++];
+    slot->frame = frame;
+    return slot;
+}
+
+const conditioning_slot *memory_bank_find(const memory_bank *bank, int64_t frame)
+{
+    for (int32_t i = 0; i < bank->n_conditioning; i++) {
+        if (bank->conditioning[i].frame == frame)
+            return &bank->conditioning[i];
+    }
+    return NULL;
+}
+
+static int64_t floor_multiple(int64_t value, int64_t step)
+{
+    const int64_t rest = value % step;
+    return value - (rest < 0 ? rest + step : rest);
+}
+
+/* The frame whose memory is `back` steps back (1: the last frame). Official rule: memories from 2
+ * on are the nearest frames beyond the last one whose number is a multiple of the stride. */
+static int64_t frame_back(const memory_bank *bank, int64_t frame, int direction, int32_t back)
+{
+    const int64_t stride = bank->shape.temporal_stride;
+    if (back == 1)
+        return frame - direction;
+    const int64_t nearest = direction > 0 ? floor_multiple(frame - 2, stride)
+                                          : floor_multiple(frame + 2 + stride - 1, stride);
+    return nearest - direction * (back - 2) * stride;
+}
+
+static bool needed(const memory_bank *bank, int64_t candidate, int64_t frame, int direction)
+{
+    for (int32_t back = 1; back < bank->shape.num_maskmem; back++) {
+        if (candidate == frame_back(bank, frame, direction, back) ||
+            candidate == frame_back(bank, frame + direction, direction, back))
+            return true;
+    }
+    return false;
+}
+
+memory_slot *memory_bank_memory(memory_bank *bank, int64_t frame, int direction)
+{
+    memory_slot *chosen = NULL;
+    bool chosen_needed = true;
+    for (int32_t i = 0; i < n_recent_slots(bank); i++) {
+        memory_slot *slot = &bank->recent[i];
+        if (slot->frame == frame)
+            return slot;
+        if (slot->frame == FREE) {
+            if (!chosen || chosen->frame != FREE)
+                chosen = slot;
+            continue;
+        }
+        if (chosen && chosen->frame == FREE)
+            continue;
+        const bool is_needed = needed(bank, slot->frame, frame, direction);
+        if (!chosen || (chosen_needed && !is_needed) ||
+            (chosen_needed == is_needed &&
+             distance(slot->frame, frame) > distance(chosen->frame, frame))) {
+            chosen = slot;
+            chosen_needed = is_needed;
+        }
+    }
+    chosen->frame = frame;
+    return chosen;
+}
+
+pointer_slot *memory_bank_pointer(memory_bank *bank, int64_t frame)
+{
+    pointer_slot *slot = &bank->pointers[frame % bank->shape.max_pointers];
+    slot->frame = frame;
+    return slot;
+}
+
+static const memory_slot *recent_of(const memory_bank *bank, int64_t frame)
+{
+    for (int32_t i = 0; frame >= 0 && i < n_recent_slots(bank); i++) {
+        if (bank->recent[i].frame == frame)
+            return &bank->recent[i];
+    }
+    return NULL;
+}
+
+memory_view memory_bank_look(const memory_bank *bank, int64_t frame, int direction)
+{
+    memory_view view = {0};
+    for (int32_t i = 0; i < bank->n_conditioning; i++) {
+        if (bank->conditioning[i].frame != frame)
+            view.conditioning[view.n_conditioning++] = &bank->conditioning[i];
+    }
+    for (int32_t back = 1; back < bank->shape.num_maskmem; back++)
+        view.recent[back - 1] = recent_of(bank, frame_back(bank, frame, direction, back));
+    for (int32_t age = 1; age < bank->shape.max_pointers; age++) {
+        const int64_t then = frame - (int64_t)direction * age;
+        if (then < 0)
+            break;
+        const pointer_slot *slot = &bank->pointers[then % bank->shape.max_pointers];
+        if (slot->frame != then)
+            continue;
+        view.pointers[view.n_pointers].age = age;
+        view.pointers[view.n_pointers++].pointer = slot->pointer;
+    }
+    return view;
+}

@@ -1,0 +1,90 @@
+/* track/memory_bank.h - what a tracked object remembers: a fixed number of slots, for ever.
+ *
+ * Prompted ("conditioning") frames are kept whole; of the frames tracked in between, the last one
+ * and every stride-th before it give spatial memories (the rule of XMem and of SAM 2 at inference),
+ * and each of the latest gives an object pointer. Frames come forward or in reverse. */
+#ifndef TRACK_MEMORY_BANK_H
+#define TRACK_MEMORY_BANK_H
+
+#include <roto/error.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    MEMORY_BANK_MAX_CONDITIONING = 8,
+    MEMORY_BANK_MAX_SPATIAL = 16,
+    MEMORY_BANK_MAX_POINTERS = 64
+};
+
+typedef struct memory_bank_shape {
+    int32_t memory_floats, pointer_floats, mask_floats; /* of one memory, pointer and mask */
+    int32_t num_maskmem;                                /* see sam2_config */
+    int32_t temporal_stride;
+    int32_t max_pointers;
+    int32_t max_conditioning; /* 1..MEMORY_BANK_MAX_CONDITIONING */
+} memory_bank_shape;
+
+/* One frame of an object's past. Pointers go into the bank's memory. */
+typedef struct memory_slot {
+    int64_t frame; /* -1: free */
+    float *memory;
+} memory_slot;
+
+typedef struct pointer_slot {
+    int64_t frame;
+    float *pointer;
+} pointer_slot;
+
+typedef struct conditioning_slot {
+    int64_t frame;
+    float *memory, *pointer, *mask; /* NULL until reserved; mask: logits as they were reported */
+    float object_score, iou;
+} conditioning_slot;
+
+typedef struct memory_bank {
+    memory_bank_shape shape;
+    conditioning_slot conditioning[MEMORY_BANK_MAX_CONDITIONING]; /* n, by order of prompting */
+    int32_t n_conditioning;
+    memory_slot recent[MEMORY_BANK_MAX_SPATIAL + 1];
+    pointer_slot pointers[MEMORY_BANK_MAX_POINTERS];
+    float *storage;
+} memory_bank;
+
+roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape);
+void memory_bank_free(memory_bank *bank);  /* of zeroed memory: fine */
+void memory_bank_clear(memory_bank *bank); /* forgets everything, keeps the memory */
+
+/* Makes room for n more prompted frames (as far as there may be more), so that
+ * memory_bank_condition() allocates nothing. */
+roto_status memory_bank_reserve(memory_bank *bank, int32_t n);
+
+/* The slot to fill for a prompted frame: its own if it was one before; a free one; or, when all are
+ * taken, that of the frame farthest away, but never the first prompted one. What was remembered of
+ * the frame as a tracked one is forgotten. Call memory_bank_reserve() before. */
+conditioning_slot *memory_bank_condition(memory_bank *bank, int64_t frame);
+
+/* The slots to fill for a tracked frame. Those that the coming frames in this direction (1 or -1),
+ * or this one when it is corrected, do not need are given up. */
+memory_slot *memory_bank_memory(memory_bank *bank, int64_t frame, int direction);
+pointer_slot *memory_bank_pointer(memory_bank *bank, int64_t frame);
+
+/* What a frame sees of the past. */
+typedef struct memory_view {
+    int32_t n_conditioning;
+    const conditioning_slot *conditioning[MEMORY_BANK_MAX_CONDITIONING];
+    /* recent[r]: of the (r + 1)-th memory back in time, NULL where there is none */
+    const memory_slot *recent[MEMORY_BANK_MAX_SPATIAL];
+    int32_t n_pointers; /* of tracked frames */
+    struct {
+        int32_t age; /* frames ago, from 1 */
+        const float *pointer;
+    } pointers[MEMORY_BANK_MAX_POINTERS];
+} memory_view;
+
+/* `frame` itself is not part of its past. */
+memory_view memory_bank_look(const memory_bank *bank, int64_t frame, int direction);
+
+/* The prompted frame's slot, NULL when it is none. */
+const conditioning_slot *memory_bank_find(const memory_bank *bank, int64_t frame);
+
+#endif

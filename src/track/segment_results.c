@@ -1,0 +1,95 @@
+/* Hands out what is known about the current frame. */
+#include "track/segmenter.h"
+
+#include "base/error.h"
+
+static roto_status need_frame(const roto_segmenter *s)
+{
+    if (!s)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter is NULL");
+    if (s->frame < 0)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "there is no current frame; roto_segmenter_frame() "
+                                              "has to come first");
+    return ROTO_OK;
+}
+
+/* A cell of the logits' grid stands for so many pixels of the frame. */
+static void measure(const roto_segmenter *s, const float *logits, roto_segment *out)
+{
+    int32_t x0 = s->size.mask_w, y0 = s->size.mask_h, x1 = 0, y1 = 0;
+    int64_t n = 0;
+    for (int32_t y = 0; y < s->size.mask_h; y++) {
+        for (int32_t x = 0; x < s->size.mask_w; x++) {
+            if (!(*logits++ > 0))
+                continue;
+            x0 = x < x0 ? x : x0;
+            x1 = x >= x1 ? x + 1 : x1;
+            y0 = y < y0 ? y : y0;
+            y1 = y + 1;
+            n++;
+        }
+    }
+    if (n == 0)
+        return;
+    const float cell_w = (float)s->frame_w / (float)s->size.mask_w,
+                cell_h = (float)s->frame_h / (float)s->size.mask_h;
+    out->box =
+        (roto_box){(float)x0 * cell_w, (float)y0 * cell_h, (float)x1 * cell_w, (float)y1 * cell_h};
+    out->area = (float)n * cell_w * cell_h;
+}
+
+roto_status roto_segmenter_results(roto_segmenter *s, const roto_segment **segments,
+                                   int32_t *n_segments)
+{
+    if (!segments || !n_segments)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "no place for the results");
+    ROTO_TRY(need_frame(s));
+    int32_t n = 0;
+    for (int32_t i = 0; i < s->n_objects; i++) {
+        const segment_object *o = s->objects[i];
+        if (!o->present)
+            continue;
+        s->segments[n] = (roto_segment){.id = o->id,
+                                        .object_score = o->object_score,
+                                        .iou = o->iou,
+                                        .source = o->source,
+                                        .logits = o->logits,
+                                        .logits_width = s->size.mask_w,
+                                        .logits_height = s->size.mask_h};
+        measure(s, o->logits, &s->segments[n++]);
+    }
+    *segments = s->segments;
+    *n_segments = n;
+    return ROTO_OK;
+}
+
+roto_status roto_segmenter_mask(roto_segmenter *s, int64_t id, uint8_t value, uint8_t *mask,
+                                ptrdiff_t stride_bytes)
+{
+    ROTO_TRY(need_frame(s));
+    if (!mask || stride_bytes < s->frame_w)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "a mask with rows %lld bytes apart; they are %d long",
+                         (long long)stride_bytes, s->frame_w);
+    const segment_object *o = segmenter_find(s, id);
+    if (!o || !o->present)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "object %lld is not among frame %lld's results",
+                         (long long)id, (long long)s->frame);
+    mask_scaler_write(s->scaler, o->logits, value, mask, stride_bytes);
+    return ROTO_OK;
+}
+
+roto_status roto_segmenter_map(roto_segmenter *s, uint16_t *map, ptrdiff_t stride)
+{
+    ROTO_TRY(need_frame(s));
+    if (!map || stride < s->frame_w)
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "a map with rows %lld elements apart; they are %d long", (long long)stride,
+                         s->frame_w);
+    ROTO_TRY(mask_scaler_start_map(s->scaler, map, stride));
+    uint16_t n = 0;
+    for (int32_t i = 0; i < s->n_objects; i++) {
+        if (s->objects[i]->present)
+            mask_scaler_add_to_map(s->scaler, s->objects[i]->logits, ++n);
+    }
+    return ROTO_OK;
+}

@@ -1,0 +1,367 @@
+#include "track/segmenter.h"
+
+#include "base/cpu_features.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/team.h"
+#include "models/sam2/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_OBJECTS = 1024, DEFAULT_OBJECTS = 64, DEFAULT_CONDITIONING = 4, MAX_BATCH = 8 };
+
+roto_segmenter_params roto_segmenter_params_default(void)
+{
+    return (roto_segmenter_params){
+        .struct_bytes = sizeof(roto_segmenter_params),
+        .compute = roto_compute_params_default(),
+        .max_objects = DEFAULT_OBJECTS,
+        .max_conditioning = DEFAULT_CONDITIONING,
+        .corrections_condition = 1,
+        .max_hole_px = -1,
+        .max_batch = 0,
+    };
+}
+
+static roto_status check_params(const roto_segmenter_params *p)
+{
+    if (p->struct_bytes != sizeof(*p) || p->compute.struct_bytes != sizeof(p->compute))
+        return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter: the parameters do not come from "
+                                              "roto_segmenter_params_default()");
+    if (p->max_objects < 1 || p->max_objects > MAX_OBJECTS)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter: max_objects is %d; it has to be 1..%d",
+                         p->max_objects, MAX_OBJECTS);
+    if (p->max_conditioning < 1 || p->max_conditioning > MEMORY_BANK_MAX_CONDITIONING)
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "segmenter: max_conditioning is %d; it has to be 1..%d",
+                         p->max_conditioning, MEMORY_BANK_MAX_CONDITIONING);
+    if (p->max_hole_px < -1)
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "segmenter: max_hole_px is %d; it has to be -1 or more", p->max_hole_px);
+    const int32_t batch = p->max_batch;
+    if (batch < 0 || batch > MAX_BATCH || (batch & (batch - 1)) != 0)
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "segmenter: max_batch is %d; it has to be 0, 1, 2, 4 or 8", batch);
+    return ROTO_OK;
+}
+
+static roto_status open_backend(roto_segmenter *s)
+{
+    const roto_compute_params *c = &s->params.compute;
+    const char *device = c->device ? c->device : "cpu";
+    s->table = backend_find(device);
+    if (!s->table)
+        return roto_fail(ROTO_ERROR_DEVICE,
+                         "segmenter: no device \"%s\"; \"cpu\" and \"reference\" are there",
+                         device);
+    if (c->n_threads < 0 || c->n_threads > TEAM_MAX_THREADS)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter: %d threads; it has to be 0..%d",
+                         c->n_threads, TEAM_MAX_THREADS);
+    const int n_cores = cpu_features_detect().n_cores;
+    const int most = n_cores < TEAM_MAX_THREADS ? n_cores : TEAM_MAX_THREADS;
+    const backend_params params = {
+        .precision = c->precision == ROTO_PRECISION_BF16 ? PRECISION_BF16 : PRECISION_FP32,
+        .n_threads = c->n_threads ? c->n_threads : most,
+    };
+    return s->table->open(&params, &s->backend);
+}
+
+static void describe(roto_segmenter *s)
+{
+    const sam2_config *c = &s->model->config;
+    char input[64];
+    if (c->image_size)
+        snprintf(input, sizeof(input), "%d x %d px", c->image_size, c->image_size);
+    else
+        snprintf(input, sizeof(input), "about %d px in the frame's shape", c->image_pixels);
+    snprintf(s->description, sizeof(s->description),
+             "%s: %s, %.2f M parameters, input of %s, %d memories, on %s", c->name, c->trunk,
+             (double)weights_n_parameters(s->model->weights) / 1e6, input, c->num_maskmem,
+             s->table->name);
+}
+
+roto_status segmenter_new(sam2_model *model, const roto_segmenter_params *params,
+                          roto_segmenter **out)
+{
+    *out = NULL;
+    roto_status status = ROTO_ERROR_MEMORY;
+    roto_segmenter *s = memory_new_array(1, sizeof(*s));
+    if (!s) {
+        sam2_model_free(model);
+        return status;
+    }
+    s->model = model;
+    s->params = params ? *params : roto_segmenter_params_default();
+    s->frame = s->last_frame = -1;
+    s->direction = 1;
+    status = check_params(&s->params);
+    if (status != ROTO_OK)
+        goto fail;
+    status = open_backend(s);
+    if (status != ROTO_OK)
+        goto fail;
+    status = ROTO_ERROR_MEMORY;
+    s->objects = memory_new_array((size_t)s->params.max_objects, sizeof(*s->objects));
+    s->due = memory_new_array((size_t)s->params.max_objects, sizeof(*s->due));
+    s->segments = memory_new_array((size_t)s->params.max_objects, sizeof(*s->segments));
+    if (!s->objects || !s->due || !s->segments)
+        goto fail;
+    describe(s);
+    *out = s;
+    return ROTO_OK;
+fail:
+    roto_segmenter_close(s);
+    return status;
+}
+
+roto_status roto_segmenter_open(const char *model_path, const roto_segmenter_params *params,
+                                roto_segmenter **out)
+{
+    if (!model_path || !out)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter: no path, or no place for the handle");
+    *out = NULL;
+    if (params)
+        ROTO_TRY(check_params(params));
+    sam2_model *model = NULL;
+    ROTO_TRY(sam2_model_open(model_path, &model));
+    return segmenter_new(model, params, out);
+}
+
+static void object_free(segment_object *o)
+{
+    for (size_t i = 0; i < o->n_waiting; i++)
+        prompt_set_free(&o->waiting[i]);
+    free(o->waiting);
+    memory_bank_free(&o->bank);
+    free(o->logits);
+    free(o->raw);
+    free(o->pointer);
+    free(o);
+}
+
+static void forget_objects(roto_segmenter *s)
+{
+    for (int32_t i = 0; i < s->n_objects; i++)
+        object_free(s->objects[i]);
+    s->n_objects = 0;
+}
+
+static void forget_size(roto_segmenter *s)
+{
+    frame_input_free(s->input);
+    segment_graphs_free(s->graphs);
+    memory_window_free(s->window);
+    mask_scaler_free(s->scaler);
+    free(s->hole_queue);
+    free(s->hole_state);
+    free(s->image_mask);
+    free(s->features);
+    free(s->prior);
+    s->input = NULL;
+    s->graphs = NULL;
+    s->window = NULL;
+    s->scaler = NULL;
+    s->hole_queue = NULL;
+    s->hole_state = NULL;
+    s->image_mask = s->features = s->prior = NULL;
+    s->sized = s->encoded = false;
+    s->frame_w = s->frame_h = 0;
+}
+
+void roto_segmenter_close(roto_segmenter *s)
+{
+    if (!s)
+        return;
+    forget_objects(s);
+    forget_size(s);
+    if (s->backend)
+        s->table->close(s->backend);
+    sam2_model_free(s->model);
+    free(s->objects);
+    free(s->due);
+    free(s->segments);
+    free(s);
+}
+
+void roto_segmenter_reset(roto_segmenter *s)
+{
+    if (!s)
+        return;
+    forget_objects(s);
+    s->frame = s->last_frame = -1;
+    s->direction = 1;
+    s->is_image = s->encoded = false;
+    s->frame_w = s->frame_h = 0;
+    mask_scaler_free(s->scaler);
+    s->scaler = NULL;
+}
+
+const char *roto_segmenter_describe(const roto_segmenter *s)
+{
+    return s ? s->description : "";
+}
+
+static roto_status make_sized(roto_segmenter *s, const sam2_size *size)
+{
+    const sam2_config *c = &s->model->config;
+    const size_t pixels = (size_t)size->mask_w * (size_t)size->mask_h;
+    forget_size(s);
+    s->size = *size;
+    ROTO_TRY(frame_input_new(size->image_w, size->image_h, c->image_mean, c->image_std, &s->input));
+    ROTO_TRY(segment_graphs_new(s->model, size, s->table, s->backend,
+                                s->params.max_batch ? s->params.max_batch : MAX_BATCH, &s->graphs));
+    ROTO_TRY(memory_window_new(s->model, size, &s->window));
+    s->hole_queue = memory_new_array(pixels, sizeof(*s->hole_queue));
+    s->hole_state = memory_new_array(pixels, sizeof(*s->hole_state));
+    s->image_mask = memory_new_array((size_t)size->image_w * (size_t)size->image_h, sizeof(float));
+    s->features =
+        memory_new_array((size_t)size->w * (size_t)size->h * (size_t)c->d_model, sizeof(float));
+    s->prior = memory_new_array(pixels, sizeof(float));
+    if (!s->hole_queue || !s->hole_state || !s->image_mask || !s->features || !s->prior)
+        return ROTO_ERROR_MEMORY;
+    s->sized = true;
+    return ROTO_OK;
+}
+
+/* Whether an object holds tensors of the present size. */
+static bool any_ready(const roto_segmenter *s)
+{
+    for (int32_t i = 0; i < s->n_objects; i++) {
+        if (s->objects[i]->logits)
+            return true;
+    }
+    return false;
+}
+
+roto_status segmenter_size(roto_segmenter *s, const roto_image *image)
+{
+    const sam2_size size = sam2_size_for(&s->model->config, image->width, image->height);
+    const bool same =
+        s->sized && size.image_w == s->size.image_w && size.image_h == s->size.image_h;
+    if (!same) {
+        if (any_ready(s))
+            return roto_fail(ROTO_ERROR_ARGUMENT,
+                             "a picture of %d x %d pixels would change the model's input from "
+                             "%d x %d to %d x %d while objects are tracked; reset the segmenter "
+                             "first",
+                             image->width, image->height, s->size.image_w, s->size.image_h,
+                             size.image_w, size.image_h);
+        const roto_status status = make_sized(s, &size);
+        if (status != ROTO_OK) {
+            forget_size(s);
+            return status;
+        }
+    }
+    if (!s->scaler || image->width != s->frame_w || image->height != s->frame_h) {
+        mask_scaler *scaler = NULL;
+        ROTO_TRY(mask_scaler_new(size.mask_w, size.mask_h, image->width, image->height, &scaler));
+        mask_scaler_free(s->scaler);
+        s->scaler = scaler;
+        s->frame_w = image->width;
+        s->frame_h = image->height;
+    }
+    return ROTO_OK;
+}
+
+/* Where the object is in the list, or would be. */
+static int32_t place_of(const roto_segmenter *s, int64_t id)
+{
+    int32_t first = 0, end = s->n_objects;
+    while (first < end) {
+        const int32_t middle = first + (end - first) / 2;
+        if (s->objects[middle]->id < id)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first;
+}
+
+segment_object *segmenter_find(const roto_segmenter *s, int64_t id)
+{
+    const int32_t at = place_of(s, id);
+    return at < s->n_objects && s->objects[at]->id == id ? s->objects[at] : NULL;
+}
+
+roto_status segmenter_object(roto_segmenter *s, int64_t id, segment_object **out, bool *is_new)
+{
+    *out = segmenter_find(s, id);
+    *is_new = !*out;
+    if (*out)
+        return ROTO_OK;
+    if (s->n_objects == s->params.max_objects)
+        return roto_fail(ROTO_ERROR_MEMORY,
+                         "object %lld would be one more than the %d that max_objects allows",
+                         (long long)id, s->params.max_objects);
+    segment_object *o = memory_new_array(1, sizeof(*o));
+    if (!o)
+        return ROTO_ERROR_MEMORY;
+    o->id = id;
+    o->given.frame = -1;
+    const int32_t at = place_of(s, id);
+    memmove(s->objects + at + 1, s->objects + at,
+            (size_t)(s->n_objects - at) * sizeof(*s->objects));
+    s->objects[at] = o;
+    s->n_objects++;
+    *out = o;
+    return ROTO_OK;
+}
+
+void segmenter_forget(roto_segmenter *s, segment_object *o)
+{
+    const int32_t at = place_of(s, o->id);
+    object_free(o);
+    s->n_objects--;
+    memmove(s->objects + at, s->objects + at + 1,
+            (size_t)(s->n_objects - at) * sizeof(*s->objects));
+}
+
+roto_status roto_segmenter_remove(roto_segmenter *s, int64_t id)
+{
+    segment_object *o = s ? segmenter_find(s, id) : NULL;
+    if (!o)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "there is no object %lld to remove", (long long)id);
+    segmenter_forget(s, o);
+    return ROTO_OK;
+}
+
+static roto_status make_object_ready(roto_segmenter *s, segment_object *o)
+{
+    if (o->logits)
+        return ROTO_OK;
+    const sam2_config *c = &s->model->config;
+    const memory_bank_shape shape = {
+        .memory_floats = s->size.w * s->size.h * c->mem_dim,
+        .pointer_floats = c->d_model,
+        .mask_floats = s->size.mask_w * s->size.mask_h,
+        .num_maskmem = c->num_maskmem,
+        .temporal_stride = c->memory_temporal_stride,
+        .max_pointers = c->max_obj_ptrs,
+        .max_conditioning = s->params.max_conditioning,
+    };
+    if (!o->bank.storage)
+        ROTO_TRY(memory_bank_init(&o->bank, &shape));
+    if (!o->pointer)
+        o->pointer = memory_new_array((size_t)c->d_model, sizeof(float));
+    if (!o->raw)
+        o->raw = memory_new_array((size_t)shape.mask_floats, sizeof(float));
+    o->logits = memory_new_array((size_t)shape.mask_floats, sizeof(float));
+    return o->pointer && o->raw && o->logits ? ROTO_OK : ROTO_ERROR_MEMORY;
+}
+
+roto_status segmenter_make_room(roto_segmenter *s, segment_object *o, int32_t n_points)
+{
+    ROTO_TRY(make_object_ready(s, o));
+    ROTO_TRY(memory_bank_reserve(&o->bank, (int32_t)o->n_waiting + 1));
+    int32_t most = 1;
+    for (int32_t i = 0; i < s->n_objects; i++) {
+        const segment_object *each = s->objects[i];
+        const int32_t n =
+            each->bank.n_conditioning + (int32_t)each->n_waiting + (each == o ? 1 : 0);
+        most = n > most ? n : most;
+    }
+    most = most < s->params.max_conditioning ? most : s->params.max_conditioning;
+    return segment_graphs_prepare(s->graphs, s->n_objects, most, n_points);
+}

@@ -1,0 +1,122 @@
+/* track/segmenter.h - the inside of roto_segmenter, shared by the files that make it up:
+ * segmenter.c opens and closes, segment_prompt.c takes prompts, segment_frame.c decides what
+ * happens to each object in a frame, segment_compute.c runs the graphs, segment_results.c hands out
+ * masks and segment_image.c answers about single images. */
+#ifndef TRACK_SEGMENTER_H
+#define TRACK_SEGMENTER_H
+
+#include "models/frame_input.h"
+#include "track/mask_choice.h"
+#include "track/mask_scale.h"
+#include "track/memory_window.h"
+#include "track/segment_graphs.h"
+
+#include <roto/segment.h>
+
+/* What a user said about an object on one frame, in pixels of that frame. */
+typedef struct prompt_set {
+    int64_t frame;
+    prompt_point points[SEGMENT_MAX_POINTS]; /* a box's corners come first */
+    int32_t n_points;
+    bool has_box;
+    uint8_t *mask; /* [mask_h, mask_w] packed; owned */
+    int32_t mask_w, mask_h;
+} prompt_set;
+
+typedef struct segment_object {
+    int64_t id;
+    memory_bank bank;
+
+    prompt_set *waiting; /* for frames to come */
+    size_t n_waiting, waiting_capacity;
+
+    /* On the current frame: */
+    bool present; /* it has an answer there */
+    roto_segment_source source;
+    prompt_set given; /* prompts that made the answer; frame -1: none. Its mask is not kept. */
+    float *logits;    /* [mask_h, mask_w] */
+    float *raw;       /* the same before holes were filled */
+    float *pointer;   /* [d_model] */
+    float object_score, iou;
+    int32_t choice; /* of the decoder's masks; -1: a mask prompt */
+} segment_object;
+
+struct roto_segmenter {
+    roto_segmenter_params params;
+    sam2_model *model;
+    const backend_table *table;
+    backend *backend;
+    char description[512];
+
+    /* What depends on the model's input size; made with the first frame. */
+    bool sized;
+    sam2_size size;
+    frame_input *input;
+    segment_graphs *graphs;
+    memory_window *window;
+    mask_scaler *scaler; /* for the current frame's size */
+    int32_t frame_w, frame_h;
+    int32_t *hole_queue;
+    uint8_t *hole_state;
+    float *image_mask; /* [image_h, image_w], for mask prompts */
+    float *features;   /* [h, w, d_model], of an object without memory */
+    float *prior;      /* [mask_h, mask_w], logits of a mask that is looked at */
+
+    segment_object **objects; /* by id */
+    int32_t n_objects;
+
+    int64_t frame;      /* the current one; -1 before the first and while an image is looked at */
+    int64_t last_frame; /* for the direction */
+    int direction;
+    bool encoded; /* the frame graph has run on the current picture */
+    bool is_image;
+    segment_object **due;   /* [max_objects] scratch of a frame */
+    roto_segment *segments; /* [max_objects] */
+    roto_image_masks image_masks;
+};
+
+/* segmenter.c */
+
+/* Takes the model over, also when it fails. */
+roto_status segmenter_new(sam2_model *model, const roto_segmenter_params *params,
+                          roto_segmenter **out);
+segment_object *segmenter_find(const roto_segmenter *s, int64_t id); /* NULL when there is none */
+/* The object, added when there is none of that id. */
+roto_status segmenter_object(roto_segmenter *s, int64_t id, segment_object **out, bool *is_new);
+void segmenter_forget(roto_segmenter *s, segment_object *o);
+/* Makes everything that depends on the picture's size. Fails when objects live and the model's
+ * input would be of another size than theirs. */
+roto_status segmenter_size(roto_segmenter *s, const roto_image *image);
+/* Memory for an object's answers, for one more prompted frame than wait, and compiled graphs for
+ * all objects and a prompt of n_points (-1: none), so that frames allocate nothing. */
+roto_status segmenter_make_room(roto_segmenter *s, segment_object *o, int32_t n_points);
+
+void prompt_set_free(prompt_set *p);
+
+/* segment_prompt.c: checks that prompts fit a frame. */
+roto_status prompt_set_check(const prompt_set *p, int64_t id, int32_t frame_w, int32_t frame_h);
+/* From the public form, checked as far as that goes without a frame. */
+roto_status prompt_set_read(const roto_prompt *from, int64_t id, prompt_set *out);
+/* Adds `more` to `p` for the same frame. Takes its mask over. */
+roto_status prompt_set_merge(prompt_set *p, prompt_set *more, bool replace, int64_t id);
+
+/* segment_compute.c */
+roto_status segment_encode_frame(roto_segmenter *s);
+/* Carries objects to the current frame: objects[0..n - 1] have memories. */
+roto_status segment_track(roto_segmenter *s, segment_object **objects, int32_t n);
+/* Answers the prompts in `p` (in pixels of the frame) on the current frame. refine: start from the
+ * object's present answer; recall: condition the features on its memory. */
+roto_status segment_prompted(roto_segmenter *s, segment_object *o, const prompt_set *p, bool refine,
+                             bool recall);
+/* Encodes the present answers of objects into their memories. binary: as prompted frames. */
+roto_status segment_remember(roto_segmenter *s, segment_object **objects, int32_t n);
+
+/* One run of the prompted decoder: features [h, w, d_model] of one object, prior or NULL. The
+ * outputs stay in *e. */
+roto_status segment_decode(roto_segmenter *s, const float *features, const prompt_point *points,
+                           int32_t n_points, const float *prior, executable **e);
+
+/* segment_prompt.c: answers prompts for the current frame, whose features are there. */
+roto_status segment_answer(roto_segmenter *s, segment_object *o, prompt_set *p);
+
+#endif

@@ -1,0 +1,268 @@
+/* What a segmenter must not do: fall for bad input, grow, allocate while frames come, lose
+ * anything. */
+#include "track/segmenter_fixture.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Calls from roto's own code, counted by the linker's --wrap. */
+static int n_allocations;
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t n, size_t bytes);
+void *__real_realloc(void *old, size_t bytes);
+void *__real_aligned_alloc(size_t alignment, size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t n, size_t bytes);
+void *__wrap_realloc(void *old, size_t bytes);
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+
+void *__wrap_malloc(size_t bytes)
+{
+    n_allocations++;
+    return __real_malloc(bytes);
+}
+
+void *__wrap_calloc(size_t n, size_t bytes)
+{
+    n_allocations++;
+    return __real_calloc(n, bytes);
+}
+
+void *__wrap_realloc(void *old, size_t bytes)
+{
+    n_allocations++;
+    return __real_realloc(old, bytes);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
+{
+    n_allocations++;
+    return __real_aligned_alloc(alignment, bytes);
+}
+
+static roto_segmenter_params two_threads(int32_t max_objects)
+{
+    roto_segmenter_params params = roto_segmenter_params_default();
+    params.compute.n_threads = 2;
+    params.max_objects = max_objects;
+    return params;
+}
+
+static int32_t feed(roto_segmenter *s, int64_t index)
+{
+    const roto_image image = picture((int)(index % 60));
+    const roto_segment *segments;
+    int32_t n = 0;
+    assert_ok(roto_segmenter_frame(s, &image, index, &segments, &n));
+    for (int32_t i = 1; i < n; i++)
+        assert_true(segments[i - 1].id < segments[i].id);
+    return n;
+}
+
+static void the_frame_loop_allocates_nothing(void **state)
+{
+    (void)state;
+    const roto_segmenter_params params = two_threads(16);
+    roto_segmenter *s = segmenter_synthetic(&params);
+    for (int i = 0; i < 5; i++)
+        assert_ok(click(s, i + 1, 0, 10 + 20.0f * (float)i, 40, 1));
+    assert_ok(click(s, 3, 4, 50, 50, 1)); /* a second prompted frame, waiting */
+    static uint8_t mask[PICTURE_PIXELS];
+    static uint16_t map[PICTURE_PIXELS];
+    feed(s, 0);
+    assert_ok(roto_segmenter_map(s, map, PICTURE_W));
+    const int before = n_allocations;
+    for (int frame = 1; frame < 40; frame++) {
+        if (frame == 4)
+            continue; /* that prompt is answered below */
+        assert_int_equal(feed(s, frame), 5);
+        assert_ok(roto_segmenter_mask(s, 1 + frame % 5, 255, mask, PICTURE_W));
+        assert_ok(roto_segmenter_map(s, map, PICTURE_W));
+    }
+    assert_int_equal(n_allocations, before);
+    feed(s, 4);
+    assert_int_equal(n_allocations, before);
+    roto_segmenter_close(s);
+}
+
+static void three_hundred_objects_are_refused_beyond_the_limit_and_work_within(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    roto_segmenter_params params = two_threads(64);
+    roto_segmenter *s = segmenter_synthetic(&params);
+    for (int i = 0; i < MANY; i++) {
+        const roto_status status = click(s, i + 1, 0, (float)(i % PICTURE_W), 20, 1);
+        if (i < 64)
+            assert_ok(status);
+        else
+            assert_refused(status, ROTO_ERROR_MEMORY, "64 that max_objects allows");
+    }
+    assert_int_equal(feed(s, 0), 64);
+    roto_segmenter_close(s);
+
+    params = two_threads(MANY);
+    s = segmenter_synthetic(&params);
+    for (int i = 0; i < MANY; i++)
+        assert_ok(click(s, i + 1, 0, (float)(i % PICTURE_W), 20, 1));
+    assert_int_equal(feed(s, 0), MANY);
+    assert_int_equal(feed(s, 1), MANY);
+    static uint16_t map[PICTURE_PIXELS];
+    assert_ok(roto_segmenter_map(s, map, PICTURE_W));
+    for (int i = 0; i < PICTURE_PIXELS; i++)
+        assert_in_range(map[i], 0, MANY);
+    roto_segmenter_close(s);
+}
+
+static void bad_prompts_are_refused_and_change_nothing(void **state)
+{
+    (void)state;
+    const roto_segmenter_params params = two_threads(4);
+    roto_segmenter *s = segmenter_synthetic(&params);
+    assert_ok(click(s, 1, 0, 40, 40, 1));
+    feed(s, 0);
+    const roto_status argument = ROTO_ERROR_ARGUMENT;
+    assert_refused(click(s, 2, 0, NAN, 3, 1), argument, "point 0 is");
+    assert_refused(click(s, 2, 0, -1, 3, 1), argument, "outside the frame of 128 x 96");
+    assert_refused(click(s, 2, 0, 10, 97, 1), argument, "outside the frame");
+    assert_refused(click(s, 2, 0, 10, 10, 2), argument, "label 2");
+    assert_refused(click(s, 0, 0, 10, 10, 1), argument, "ids start at 1");
+    assert_refused(click(s, 2, -3, 10, 10, 1), argument, "frames at 0");
+    assert_refused(give_box(s, 2, 0, (roto_box){200, 5, 210, 9}), argument, "outside the frame");
+    assert_refused(give_box(s, 2, 0, (roto_box){20, 5, 10, 9}), argument, "x0 < x1");
+    assert_refused(give_box(s, 2, 0, (roto_box){0, 0, INFINITY, 9}), argument, "x0 < x1");
+    assert_refused(give_mask(s, 2, 0, 64, 48, 4, 4, 9, 9), argument,
+                   "64 x 48 pixels and the frame");
+    assert_refused(give_mask(s, 2, 0, PICTURE_W, PICTURE_H, 0, 0, 0, 0), argument, "is empty");
+    roto_prompt prompt = roto_prompt_default();
+    assert_refused(roto_segmenter_prompt(s, 2, 0, &prompt), argument,
+                   "no point, no box and no mask");
+    assert_refused(roto_segmenter_prompt(s, 2, 0, NULL), argument, "roto_prompt_default");
+    prompt.n_points = 64;
+    static float many[128];
+    prompt.points = many;
+    assert_refused(roto_segmenter_prompt(s, 2, 0, &prompt), argument, "at most 63");
+    assert_refused(roto_segmenter_remove(s, 2), argument, "no object 2");
+    static uint8_t mask[PICTURE_PIXELS];
+    assert_refused(roto_segmenter_mask(s, 2, 1, mask, PICTURE_W), argument, "not among");
+    assert_refused(roto_segmenter_mask(s, 1, 1, mask, PICTURE_W - 1), argument, "rows 127");
+    assert_int_equal(s->n_objects, 1);
+    assert_int_equal(feed(s, 1), 1);
+    /* Out of sight, as far as the user can see. */
+    assert_ok(give_mask(s, 1, 1, PICTURE_W, PICTURE_H, 0, 0, 0, 0));
+    assert_true(segmenter_find(s, 1)->object_score < 0);
+    roto_segmenter_close(s);
+}
+
+static void a_prompt_that_waited_and_does_not_fit_fails_its_frame_once(void **state)
+{
+    (void)state;
+    const roto_segmenter_params params = two_threads(4);
+    roto_segmenter *s = segmenter_synthetic(&params);
+    assert_ok(click(s, 1, 0, 40, 40, 1));
+    assert_ok(click(s, 2, 0, 4000, 40, 1));
+    const roto_image image = picture(0);
+    assert_refused(roto_segmenter_frame(s, &image, 0, NULL, NULL), ROTO_ERROR_ARGUMENT,
+                   "frame 0: object 2");
+    assert_int_equal(feed(s, 0), 1);
+    roto_segmenter_close(s);
+}
+
+static void pictures_of_another_shape_are_refused_while_objects_live(void **state)
+{
+    (void)state;
+    const roto_segmenter_params params = two_threads(4);
+    roto_segmenter *s = segmenter_synthetic(&params);
+    assert_ok(click(s, 1, 0, 40, 40, 1));
+    feed(s, 0);
+    roto_image tall = picture(1);
+    tall.width = 48; /* its rows stay as far apart */
+    assert_refused(roto_segmenter_frame(s, &tall, 1, NULL, NULL), ROTO_ERROR_ARGUMENT,
+                   "reset the segmenter");
+    assert_int_equal(feed(s, 1), 1);
+    roto_image smaller = picture(2);
+    smaller.width = 124;
+    smaller.height = 93;
+    assert_ok(roto_segmenter_frame(s, &smaller, 2, NULL, NULL));
+    roto_segmenter_reset(s);
+    assert_ok(roto_segmenter_frame(s, &tall, 0, NULL, NULL));
+    roto_segmenter_close(s);
+}
+
+static void objects_come_go_and_are_corrected_at_any_frame_in_any_direction(void **state)
+{
+    (void)state;
+    roto_segmenter_params params = two_threads(8);
+    params.max_conditioning = 2;
+    roto_segmenter *s = segmenter_synthetic(&params);
+    assert_int_equal(feed(s, 0), 0); /* nothing to do yet */
+    assert_ok(click(s, 7, 0, 40, 40, 1));
+    for (int frame = 1; frame < 30; frame++) {
+        const int32_t n = feed(s, frame);
+        assert_int_equal(n, 1 + (frame > 5) + (frame > 10) - (frame > 20));
+        if (frame == 5)
+            assert_ok(give_box(s, 3, 5, (roto_box){-10, 20, 60, 500})); /* is cut to the frame */
+        if (frame == 10)
+            assert_ok(click(s, 9, 10, 90, 40, 1));
+        if (frame % 4 == 0)
+            assert_ok(click(s, 7, frame, 44, 60, frame % 8 == 0));
+        if (frame == 20)
+            assert_ok(roto_segmenter_remove(s, 3));
+    }
+    assert_int_equal(segmenter_find(s, 7)->bank.n_conditioning, 2);
+    assert_int_equal(segmenter_find(s, 7)->bank.conditioning[0].frame, 0);
+    for (int frame = 28; frame >= 0; frame--)
+        assert_int_equal(feed(s, frame), 2);
+    assert_int_equal(segmenter_find(s, 7)->source,
+                     ROTO_SEGMENT_PROMPTED); /* as it was on frame 0 */
+    feed(s, 1000000);
+    feed(s, 3);
+    roto_segmenter_close(s);
+}
+
+static void image_mode_answers_and_leaves_the_video_alone(void **state)
+{
+    (void)state;
+    const roto_segmenter_params params = two_threads(4);
+    roto_segmenter *s = segmenter_synthetic(&params);
+    assert_ok(click(s, 1, 0, 40, 40, 1));
+    feed(s, 0);
+    const roto_image image = picture(9);
+    roto_prompt prompt = roto_prompt_default();
+    const float point[2] = {30, 30};
+    prompt.points = point;
+    prompt.n_points = 1;
+    const roto_image_masks *masks;
+    assert_refused(roto_segmenter_predict(s, &prompt, NULL, &masks), ROTO_ERROR_ARGUMENT,
+                   "roto_segmenter_image");
+    assert_ok(roto_segmenter_image(s, &image));
+    assert_ok(roto_segmenter_predict(s, &prompt, NULL, &masks));
+    assert_int_equal(masks->n_candidates, 4);
+    assert_in_range(masks->best, 1, 3);
+    static float prior[PICTURE_PIXELS / 16];
+    memcpy(prior, masks->candidates[masks->best].logits, sizeof(prior));
+    static uint8_t mask[PICTURE_PIXELS];
+    assert_ok(roto_segmenter_candidate(s, 2, 9, mask, PICTURE_W));
+    assert_refused(roto_segmenter_candidate(s, 4, 9, mask, PICTURE_W), ROTO_ERROR_ARGUMENT, "of 4");
+    assert_ok(roto_segmenter_predict(s, &prompt, prior, &masks));
+    prior[5] = NAN;
+    assert_refused(roto_segmenter_predict(s, &prompt, prior, &masks), ROTO_ERROR_ARGUMENT,
+                   "element 5");
+    assert_refused(click(s, 1, 0, 40, NAN, 1), ROTO_ERROR_ARGUMENT, "point 0");
+    assert_int_equal(feed(s, 1), 1);
+    roto_segmenter_close(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_frame_loop_allocates_nothing),
+        cmocka_unit_test(three_hundred_objects_are_refused_beyond_the_limit_and_work_within),
+        cmocka_unit_test(bad_prompts_are_refused_and_change_nothing),
+        cmocka_unit_test(a_prompt_that_waited_and_does_not_fit_fails_its_frame_once),
+        cmocka_unit_test(pictures_of_another_shape_are_refused_while_objects_live),
+        cmocka_unit_test(objects_come_go_and_are_corrected_at_any_frame_in_any_direction),
+        cmocka_unit_test(image_mode_answers_and_leaves_the_video_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
