@@ -12,6 +12,9 @@
 
 enum { MAX_OBJECTS = 1024, DEFAULT_OBJECTS = 64, DEFAULT_CONDITIONING = 4, MAX_BATCH = 8 };
 
+/* One object keeps the cores of a CPU busy, and its keys stay in the cache. */
+enum { CPU_BATCH = 1 };
+
 roto_segmenter_params roto_segmenter_params_default(void)
 {
     return (roto_segmenter_params){
@@ -211,7 +214,7 @@ static roto_status make_sized(roto_segmenter *s, const sam2_size *size)
     s->size = *size;
     ROTO_TRY(frame_input_new(size->image_w, size->image_h, c->image_mean, c->image_std, &s->input));
     ROTO_TRY(segment_graphs_new(s->model, size, s->table, s->backend,
-                                s->params.max_batch ? s->params.max_batch : MAX_BATCH, &s->graphs));
+                                s->params.max_batch ? s->params.max_batch : CPU_BATCH, &s->graphs));
     ROTO_TRY(memory_window_new(s->model, size, &s->window));
     s->hole_queue = memory_new_array(pixels, sizeof(*s->hole_queue));
     s->hole_state = memory_new_array(pixels, sizeof(*s->hole_state));

@@ -109,7 +109,7 @@ static void a_track_equals_pytorch(void **state)
     (void)state;
     check("reference", PLAIN, 0);
     check("cpu", PLAIN, 0);
-    check("cpu", PLAIN, 1);
+    check("cpu", PLAIN, 4);
 }
 
 static void a_correction_a_late_object_and_a_removal_equal_pytorch(void **state)

@@ -1,0 +1,177 @@
+/* Choosing, filling and scaling masks, and what an object remembers. */
+#include "support/cmocka_all.h"
+
+#include "track/mask_choice.h"
+#include "track/mask_holes.h"
+#include "track/mask_scale.h"
+#include "track/memory_bank.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void the_best_of_three_or_a_stable_single_mask_is_chosen(void **state)
+{
+    (void)state;
+    float masks[4 * 100];
+    for (int i = 0; i < 400; i++)
+        masks[i] = 1;
+    const float ious[4] = {0.9f, 0.5f, 0.7f, 0.6f};
+    mask_choice choice = mask_choose(masks, 100, ious, true, 0.05f, 0.98f);
+    assert_int_equal(choice.mask, 2);
+    assert_int_equal(choice.pointer, 2);
+    choice = mask_choose(masks, 100, ious, false, 0.05f, 0.98f);
+    assert_int_equal(choice.mask, 0);
+    for (int i = 0; i < 3; i++)
+        masks[i] = 0.01f; /* 3 % of the outline is in doubt */
+    choice = mask_choose(masks, 100, ious, false, 0.05f, 0.98f);
+    assert_int_equal(choice.mask, 2);
+    assert_int_equal(choice.pointer, 0);
+    for (int i = 0; i < 100; i++)
+        masks[i] = -1;
+    assert_int_equal(mask_choose(masks, 100, ious, false, 0.05f, 0.98f).mask, 0);
+}
+
+static void holes_up_to_the_limit_are_filled_and_larger_regions_stay(void **state)
+{
+    (void)state;
+    enum { W = 10, H = 7 };
+    static const char *const picture[H] = {"##########", "##..######", "##..##.###", "#######.##",
+                                           "##########", ".........#", ".........#"};
+    float logits[W * H];
+    int32_t queue[W * H];
+    uint8_t seen[W * H];
+    for (int limit = 3; limit <= 4; limit++) {
+        for (int i = 0; i < W * H; i++)
+            logits[i] = picture[i / W][i % W] == '#' ? 2.0f : -1.0f;
+        mask_fill_holes(logits, W, H, limit, queue, seen);
+        /* Two pixels that touch at a corner are one hole. */
+        assert_true(logits[2 * W + 6] == MASK_HOLE_LOGIT && logits[3 * W + 7] == MASK_HOLE_LOGIT);
+        assert_true(logits[2 * W + 3] == (limit == 4 ? MASK_HOLE_LOGIT : -1));
+        assert_true(logits[1 * W + 2] == (limit == 4 ? MASK_HOLE_LOGIT : -1));
+        assert_true(logits[5 * W] == -1 && logits[6 * W + 8] == -1 && logits[0] == 2);
+    }
+}
+
+/* PyTorch's interpolate(mode="bilinear", align_corners=False), written out. */
+static double enlarged(const float *logits, int w, int h, int x, int y, int frame_w, int frame_h)
+{
+    double sx = (x + 0.5) * w / frame_w - 0.5, sy = (y + 0.5) * h / frame_h - 0.5;
+    sx = sx < 0 ? 0 : sx;
+    sy = sy < 0 ? 0 : sy;
+    const int x0 = (int)sx, y0 = (int)sy, x1 = x0 + 1 < w ? x0 + 1 : x0,
+              y1 = y0 + 1 < h ? y0 + 1 : y0;
+    const double fx = sx - x0, fy = sy - y0;
+    return (1 - fy) * ((1 - fx) * (double)logits[y0 * w + x0] + fx * (double)logits[y0 * w + x1]) +
+           fy * ((1 - fx) * (double)logits[y1 * w + x0] + fx * (double)logits[y1 * w + x1]);
+}
+
+static void masks_are_enlarged_and_compete_as_defined(void **state)
+{
+    (void)state;
+    enum { W = 14, H = 9, FW = 101, FH = 50, PITCH = 110 };
+    static float a[W * H], b[W * H];
+    uint32_t seed = 7;
+    for (int i = 0; i < W * H; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        a[i] = (float)(seed >> 8) / 8388608.0f - 1.3f;
+        b[i] = i % W < 5 ? (float)(seed & 255u) / 128.0f - 1.0f : -2.0f;
+    }
+    mask_scaler *s = NULL;
+    assert_int_equal(mask_scaler_new(W, H, FW, FH, &s), ROTO_OK);
+    static uint8_t mask[FH * PITCH];
+    static uint16_t map[FH * PITCH];
+    memset(mask, 77, sizeof(mask));
+    mask_scaler_write(s, a, 255, mask, PITCH);
+    assert_int_equal(mask_scaler_start_map(s, map, PITCH), ROTO_OK);
+    mask_scaler_add_to_map(s, a, 1);
+    mask_scaler_add_to_map(s, b, 2);
+    for (int y = 0; y < FH; y++) {
+        for (int x = 0; x < FW; x++) {
+            const double va = enlarged(a, W, H, x, y, FW, FH), vb = enlarged(b, W, H, x, y, FW, FH);
+            if (fabs(va) > 1e-5)
+                assert_int_equal(mask[y * PITCH + x], va > 0 ? 255 : 0);
+            if (fabs(va) < 1e-5 || fabs(vb) < 1e-5 || fabs(va - vb) < 1e-5)
+                continue;
+            assert_int_equal(map[y * PITCH + x], va <= 0 && vb <= 0 ? 0 : va > vb ? 1 : 2);
+        }
+        assert_int_equal(mask[y * PITCH + FW], 77);
+    }
+    mask_scaler_free(s);
+}
+
+static void remember(memory_bank *bank, int64_t frame, int direction)
+{
+    memory_bank_memory(bank, frame, direction)->memory[0] = (float)frame;
+    memory_bank_pointer(bank, frame)->pointer[0] = (float)frame;
+}
+
+/* The frames that the official rule picks for a frame, against a bank that keeps few. */
+static void assert_view(const memory_bank *bank, int64_t frame, int direction,
+                        int64_t tracked_first)
+{
+    const memory_view view = memory_bank_look(bank, frame, direction);
+    for (int back = 1; back < 5; back++) {
+        const int64_t nearest = direction > 0 ? (frame - 2) / 5 * 5 : (frame + 2 + 4) / 5 * 5;
+        const int64_t wanted = back == 1 ? frame - direction : nearest - direction * (back - 2) * 5;
+        const bool known = direction > 0 ? wanted >= tracked_first : wanted <= tracked_first;
+        if (known && wanted >= 0) {
+            assert_non_null(view.recent[back - 1]);
+            assert_int_equal(view.recent[back - 1]->frame, wanted);
+            assert_true(view.recent[back - 1]->memory[0] == (float)wanted);
+        } else {
+            assert_null(view.recent[back - 1]);
+        }
+    }
+    for (int32_t i = 0; i < view.n_pointers; i++)
+        assert_true(view.pointers[i].pointer[0] ==
+                    (float)(frame - direction * view.pointers[i].age));
+}
+
+static void a_bank_keeps_what_the_rule_asks_for_both_ways(void **state)
+{
+    (void)state;
+    const memory_bank_shape shape = {.memory_floats = 4,
+                                     .pointer_floats = 2,
+                                     .mask_floats = 3,
+                                     .num_maskmem = 5,
+                                     .temporal_stride = 5,
+                                     .max_pointers = 16,
+                                     .max_conditioning = 3};
+    memory_bank bank;
+    assert_int_equal(memory_bank_init(&bank, &shape), ROTO_OK);
+    for (int64_t frame = 1; frame < 2000; frame++) {
+        assert_view(&bank, frame, 1, 1);
+        remember(&bank, frame, 1);
+        assert_view(&bank, frame, 1, 1); /* for a correction */
+    }
+    assert_int_equal(memory_bank_look(&bank, 2000, 1).n_pointers, 15);
+    memory_bank_clear(&bank);
+    for (int64_t frame = 300; frame >= 0; frame--) {
+        assert_view(&bank, frame, -1, 300);
+        remember(&bank, frame, -1);
+    }
+    memory_bank_clear(&bank);
+    assert_int_equal(memory_bank_reserve(&bank, 10), ROTO_OK);
+    static const int64_t prompted[] = {10, 20, 30, 40, 12};
+    for (int i = 0; i < 5; i++)
+        memory_bank_condition(&bank, prompted[i])->memory[0] = (float)prompted[i];
+    assert_int_equal(bank.n_conditioning, 3);
+    assert_non_null(memory_bank_find(&bank, 10)); /* the first stays */
+    assert_non_null(memory_bank_find(&bank, 12));
+    remember(&bank, 41, 1);
+    memory_bank_condition(&bank, 41);
+    assert_null(memory_bank_look(&bank, 42, 1).recent[0]); /* it is a prompted one now */
+    memory_bank_free(&bank);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_best_of_three_or_a_stable_single_mask_is_chosen),
+        cmocka_unit_test(holes_up_to_the_limit_are_filled_and_larger_regions_stay),
+        cmocka_unit_test(masks_are_enlarged_and_compete_as_defined),
+        cmocka_unit_test(a_bank_keeps_what_the_rule_asks_for_both_ways),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
