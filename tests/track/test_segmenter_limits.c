@@ -2,6 +2,9 @@
  * anything. */
 #include "track/segmenter_fixture.h"
 
+#include "format/safetensors.h"
+#include "support/temp_folder.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -253,6 +256,50 @@ static void image_mode_answers_and_leaves_the_video_alone(void **state)
     roto_segmenter_close(s);
 }
 
+static void write_model(const char *path, const char *key)
+{
+    synthetic_model from = synthetic_sam2();
+    safetensor *tensors = calloc((size_t)from.n, sizeof(*tensors));
+    assert_non_null(tensors);
+    for (int i = 0; i < from.n; i++) {
+        const named_tensor *t = &from.tensors[i];
+        tensors[i] =
+            (safetensor){.name = t->name, .type = t->type, .shape = t->shape, .data = t->data};
+    }
+    const synthetic_config config = synthetic_sam2_config(PICTURE_PIXELS);
+    const safetensors_note note = {key, config.text};
+    assert_ok(safetensors_write(path, tensors, (size_t)from.n, &note, 1));
+    free(tensors);
+    synthetic_free(&from);
+}
+
+static void a_model_is_opened_from_its_file(void **state)
+{
+    (void)state;
+    temp_folder folder = temp_folder_new();
+    const temp_path good = temp_folder_join(&folder, "good.safetensors"),
+                    other = temp_folder_join(&folder, "other.safetensors");
+    write_model(good.text, "roto.config");
+    write_model(other.text, "format");
+    roto_segmenter *s = NULL;
+    assert_refused(roto_segmenter_open(other.text, NULL, &s), ROTO_ERROR_FORMAT,
+                   "no \"roto.config\"");
+    assert_refused(roto_segmenter_open("/nowhere/x", NULL, &s), ROTO_ERROR_IO, "/nowhere/x");
+    roto_segmenter_params params = two_threads(2);
+    params.max_batch = 3;
+    assert_refused(roto_segmenter_open(good.text, &params, &s), ROTO_ERROR_ARGUMENT, "max_batch");
+    params.max_batch = 0;
+    params.compute.device = "abacus";
+    assert_refused(roto_segmenter_open(good.text, &params, &s), ROTO_ERROR_DEVICE, "abacus");
+    assert_null(s);
+    assert_ok(roto_segmenter_open(good.text, NULL, &s));
+    assert_non_null(strstr(roto_segmenter_describe(s), "mobilenet_v2"));
+    assert_ok(click(s, 1, 0, 40, 40, 1));
+    assert_int_equal(feed(s, 0), 1);
+    roto_segmenter_close(s);
+    temp_folder_remove(&folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +310,7 @@ int main(void)
         cmocka_unit_test(pictures_of_another_shape_are_refused_while_objects_live),
         cmocka_unit_test(objects_come_go_and_are_corrected_at_any_frame_in_any_direction),
         cmocka_unit_test(image_mode_answers_and_leaves_the_video_alone),
+        cmocka_unit_test(a_model_is_opened_from_its_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
