@@ -48,8 +48,8 @@ mkdir "$work/drawn"
 "$roto" detect "$work"/images/*.jpg --overlay "$work/drawn" --quiet
 [ -s "$work/drawn/9.png" ] && [ -s "$work/drawn/10.png" ] || fail 'a folder of overlays is not complete'
 
-# Progress belongs on a terminal.
-if command -v script >/dev/null; then
+# Progress belongs on a terminal, where one can be had.
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     script -qec "'$roto' track '$clip' --detect person --max-frames $n" /dev/null >"$work/terminal" </dev/null
     grep -q 'fps' "$work/terminal" || fail 'a terminal shows no progress'
 fi
