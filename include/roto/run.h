@@ -45,9 +45,11 @@ typedef struct roto_run_params {
     const char *mot_path;       /* MOTChallenge text; NULL: none */
     const char *overlay_preset; /* x264 preset, default "superfast" */
     int32_t overlay_crf;        /* x264 quality, 0..51, smaller is better; default 25 */
-    /* Called about ten times a second from the running thread; a non-zero return stops the run. */
+    /* Called about ten times a second, also while input is awaited, and at the end, from the thread
+     * that called roto_run(); a non-zero return stops the run. */
     int32_t (*on_progress)(void *user, const roto_run_progress *progress);
-    /* Called for every frame, in order, before it is written; a non-zero return stops the run. */
+    /* Called for every frame, in order, before it is written, from the thread that called
+     * roto_run(); after a non-zero return the frame is still written, and no further one. */
     int32_t (*on_frame)(void *user, const roto_frame *frame, const roto_track *tracks,
                         int32_t n_tracks);
     void *user;
@@ -57,7 +59,9 @@ ROTO_API roto_run_params roto_run_params_default(void);
 
 /* Runs to the end of the input. Decoding, the model and writing each have their own threads, joined
  * before this returns. On ROTO_CANCELLED and on errors, outputs hold all frames done so far and are
- * valid files; *summary (may be NULL) is filled in either way. */
+ * valid files; *summary (may be NULL; set its struct_bytes) is filled in either way.
+ * detector.min_score -1 stands for the tracker's low_score here: following lives on boxes that
+ * detecting would drop. */
 ROTO_API roto_status roto_run(const roto_run_params *params, roto_run_summary *summary);
 
 #ifdef __cplusplus

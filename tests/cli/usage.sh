@@ -17,6 +17,7 @@ expect 1 'a command is missing' "$roto"
 expect 1 'did you mean "track"?' "$roto" trak
 expect 1 'did you mean "detect"?' "$roto" help detct
 expect 1 'roto eval mot' "$roto" eval
+prints 'roto eval mot' "$roto" eval --help
 expect 1 'INPUT, a video, a folder of images or -, is missing' "$roto" track
 expect 1 'did you mean "--overlay"?' "$roto" track "$clip" --ovrlay out.mp4
 expect 1 'unknown option "-x"' "$roto" track "$clip" -x

@@ -10,6 +10,7 @@
 #include <roto/roto.h>
 
 #include <stdio.h>
+#include <string.h>
 
 enum { MAX_FRAMES = 1000000000 }; /* a year at 30 frames/s */
 
@@ -59,7 +60,7 @@ static void print_summary(const roto_run_summary *s, const track_options *o)
         fprintf(stderr, "Nothing was written: --overlay, --json and --mot name files to write\n");
     const char *const outputs[] = {o->overlay, o->json, o->mot};
     for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++)
-        if (outputs[i])
+        if (outputs[i] && strcmp(outputs[i], "-") != 0)
             fprintf(stderr, "wrote %s\n", outputs[i]);
 }
 

@@ -68,6 +68,10 @@ static int refuse_command(int argc, char **argv)
     names[N_COMMANDS] = "help";
     names[N_COMMANDS + 1] = "--version";
     if (strcmp(argv[0], "eval") == 0) {
+        if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+            print_commands(stdout);
+            return EXIT_OK;
+        }
         fprintf(stderr, "roto eval: %s; it is \"roto eval mot\" or \"roto eval detect\"\n",
                 argc > 1 ? "unknown kind of evaluation" : "what is to be evaluated is missing");
         return EXIT_USAGE;
