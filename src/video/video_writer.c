@@ -32,9 +32,8 @@ struct video_writer {
     bool failed;
 };
 
-/* "superfast" at 25 has the PSNR of "veryfast" at 23 for 10 to 50 % more bytes and about half of
- * the encoder's time (measured on 720p clips), which a live pipeline would rather give to the
- * model. */
+/* Against "veryfast" at 23, "superfast" at 25 measured the same PSNR on four 720p clips and 0.9 dB
+ * less on a 540p one, with 9 to 52 % more bytes and 22 to 41 % less time to decode and encode. */
 video_writer_params video_writer_params_default(void)
 {
     return (video_writer_params){.preset = "superfast", .crf = 25, .n_threads = 2};
