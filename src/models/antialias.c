@@ -97,19 +97,31 @@ __attribute__((target("avx2,fma"))) static void sum_rows_avx2(const antialias_ax
 }
 #endif
 
+/* The number of channels is a constant where it is called, so that the loops over it unroll. */
+static inline __attribute__((always_inline)) void
+filter_interleaved(const antialias_axis *x, const float *column, int32_t channels, float *out)
+{
+    for (int32_t i = 0; i < x->n_out; i++, out += channels) {
+        const float *weights = x->weights + (ptrdiff_t)i * x->max_taps;
+        const float *from = column + (ptrdiff_t)x->first[i] * channels;
+        float sum[3] = {0, 0, 0};
+        for (int32_t k = 0; k < x->count[i]; k++, from += channels)
+            for (int32_t c = 0; c < channels; c++)
+                sum[c] += weights[k] * from[c];
+        for (int32_t c = 0; c < channels; c++)
+            out[c] = sum[c];
+    }
+}
+
 static void filter_columns(const antialias_axis *x, const float *column, int32_t channels,
                            float *out)
 {
-    for (int32_t i = 0; i < x->n_out; i++) {
-        const float *weights = x->weights + (ptrdiff_t)i * x->max_taps;
-        const float *from = column + (ptrdiff_t)x->first[i] * channels;
-        for (int32_t c = 0; c < channels; c++) {
-            float sum = 0;
-            for (int32_t k = 0; k < x->count[i]; k++)
-                sum += weights[k] * from[k * channels + c];
-            *out++ = sum;
-        }
-    }
+    if (channels == 1)
+        filter_interleaved(x, column, 1, out);
+    else if (channels == 2)
+        filter_interleaved(x, column, 2, out);
+    else
+        filter_interleaved(x, column, 3, out);
 }
 
 void antialias_row(const antialias_axis *x, const antialias_axis *y, const uint8_t *plane,
