@@ -1,16 +1,21 @@
 #include "models/color.h"
 
-/* The tables of coefficients in ITU-R BT.601, BT.709 and BT.2020: weights of red and blue in luma.
- * Limited range is 16..235 for luma and 16..240 for chroma. */
-color_yuv color_yuv_of(const roto_image *image)
+/* The tables of coefficients in ITU-R BT.601, BT.709 and BT.2020. */
+color_luma color_luma_of(roto_color_matrix matrix)
 {
-    static const double weights[][2] = {
+    static const color_luma weights[] = {
         [ROTO_COLOR_BT601] = {0.299, 0.114},
         [ROTO_COLOR_BT709] = {0.2126, 0.0722},
         [ROTO_COLOR_BT2020] = {0.2627, 0.0593},
     };
-    const double red = weights[image->matrix][0], blue = weights[image->matrix][1],
-                 green = 1 - red - blue;
+    return weights[matrix];
+}
+
+/* Limited range is 16..235 for luma and 16..240 for chroma. */
+color_yuv color_yuv_of(const roto_image *image)
+{
+    const color_luma weights = color_luma_of(image->matrix);
+    const double red = weights.red, blue = weights.blue, green = 1 - red - blue;
     const double luma = image->full_range ? 1 : 255.0 / 219,
                  chroma = image->full_range ? 1 : 255.0 / 224;
     return (color_yuv){

@@ -4,6 +4,13 @@
 
 #include <roto/image.h>
 
+/* What red and blue weigh in luma; green has the rest. */
+typedef struct color_luma {
+    double red, blue;
+} color_luma;
+
+color_luma color_luma_of(roto_color_matrix matrix);
+
 /* R = luma (Y + luma_offset) + red_v (V - 128) and so on, all in 0..255. */
 typedef struct color_yuv {
     float luma, luma_offset, red_v, green_u, green_v, blue_u;

@@ -2,28 +2,12 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "models/color.h"
 #include "video/overlay.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct luma_weights {
-    float r, b; /* ITU-R BT.601, BT.709 and BT.2020: green has the rest */
-} luma_weights;
-
-static luma_weights weights_of(roto_color_matrix matrix)
-{
-    switch (matrix) {
-    case ROTO_COLOR_BT601:
-        return (luma_weights){0.299f, 0.114f};
-    case ROTO_COLOR_BT709:
-        return (luma_weights){0.2126f, 0.0722f};
-    case ROTO_COLOR_BT2020:
-        return (luma_weights){0.2627f, 0.0593f};
-    }
-    return (luma_weights){0.2126f, 0.0722f};
-}
 
 static uint8_t to_byte(float value)
 {
@@ -32,7 +16,8 @@ static uint8_t to_byte(float value)
 
 static void yuv_to_rgb(const roto_image *image, float y, float u, float v, uint8_t *rgb)
 {
-    luma_weights w = weights_of(image->matrix);
+    const color_luma weights = color_luma_of(image->matrix);
+    const float wr = (float)weights.red, wb = (float)weights.blue;
     if (!image->full_range) {
         y = (y - 16) * 255 / 219;
         u = (u - 128) * 255 / 224;
@@ -41,9 +26,9 @@ static void yuv_to_rgb(const roto_image *image, float y, float u, float v, uint8
         u -= 128;
         v -= 128;
     }
-    float r = y + 2 * (1 - w.r) * v, b = y + 2 * (1 - w.b) * u;
+    float r = y + 2 * (1 - wr) * v, b = y + 2 * (1 - wb) * u;
     rgb[0] = to_byte(r);
-    rgb[1] = to_byte((y - w.r * r - w.b * b) / (1 - w.r - w.b));
+    rgb[1] = to_byte((y - wr * r - wb * b) / (1 - wr - wb));
     rgb[2] = to_byte(b);
 }
 

@@ -1,5 +1,7 @@
 #include "video/paint.h"
 
+#include "models/color.h"
+
 #include <math.h>
 #include <stdbool.h>
 
@@ -8,16 +10,14 @@ static uint8_t to_byte(double value)
     return (uint8_t)lrint(fmin(fmax(value, 0), 255));
 }
 
-/* ITU-R BT.601, BT.709 and BT.2020: luma is Kr R + Kg G + Kb B, chroma the scaled differences. */
+/* Luma is Kr R + Kg G + Kb B, chroma the scaled differences. */
 paint paint_new(const draw_target *target, overlay_color color)
 {
     paint p = {.target = target, .value = {color.r, color.g, color.b}};
     if (target->format == ROTO_PIXEL_RGB8)
         return p;
-    static const double weights[3][2] = {[ROTO_COLOR_BT601] = {0.299, 0.114},
-                                         [ROTO_COLOR_BT709] = {0.2126, 0.0722},
-                                         [ROTO_COLOR_BT2020] = {0.2627, 0.0593}};
-    double kr = weights[target->matrix][0], kb = weights[target->matrix][1];
+    const color_luma weights = color_luma_of(target->matrix);
+    double kr = weights.red, kb = weights.blue;
     double luma = kr * color.r + (1 - kr - kb) * color.g + kb * color.b;
     double u = (color.b - luma) / (2 * (1 - kb)), v = (color.r - luma) / (2 * (1 - kr));
     bool full = target->full_range || target->format == ROTO_PIXEL_GRAY8;

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "models/color.h"
 #include "models/yolo/resample.h"
 
 #include <math.h>
@@ -122,30 +123,6 @@ static void place_image(letterbox *l, int32_t width, int32_t height)
 /* ---- colours ----------------------------------------------------------------------------------
  */
 
-typedef struct yuv_matrix { /* to 0..255 */
-    float luma, luma_offset, red_v, green_u, green_v, blue_u;
-} yuv_matrix;
-
-/* From the luma weights of red and blue (ITU-R BT.601, BT.709 and BT.2020, tables of coefficients)
- * and the range: 16..235 and 16..240 when limited. */
-static yuv_matrix matrix_of(const roto_image *image)
-{
-    static const double weights[][2] = {
-        [ROTO_COLOR_BT601] = {0.299, 0.114},
-        [ROTO_COLOR_BT709] = {0.2126, 0.0722},
-        [ROTO_COLOR_BT2020] = {0.2627, 0.0593},
-    };
-    const double kr = weights[image->matrix][0], kb = weights[image->matrix][1], kg = 1 - kr - kb;
-    const double luma = image->full_range ? 1 : 255.0 / 219,
-                 chroma = image->full_range ? 1 : 255.0 / 224;
-    return (yuv_matrix){.luma = (float)luma,
-                        .luma_offset = image->full_range ? 0 : -16,
-                        .red_v = (float)(2 * (1 - kr) * chroma),
-                        .green_u = (float)(-2 * (1 - kb) * kb / kg * chroma),
-                        .green_v = (float)(-2 * (1 - kr) * kr / kg * chroma),
-                        .blue_u = (float)(2 * (1 - kb) * chroma)};
-}
-
 static float clamp_byte(float value)
 {
     value = value < 0 ? 0 : value;
@@ -153,7 +130,7 @@ static float clamp_byte(float value)
 }
 
 /* A stretch of pixels as three planes, so that the compiler can compute several at once. */
-static void yuv_block(const yuv_matrix *m, const uint8_t *restrict y, const uint8_t *restrict u,
+static void yuv_block(const color_yuv *m, const uint8_t *restrict y, const uint8_t *restrict u,
                       const uint8_t *restrict v, float *restrict red, float *restrict green,
                       float *restrict blue)
 {
@@ -166,7 +143,7 @@ static void yuv_block(const yuv_matrix *m, const uint8_t *restrict y, const uint
     }
 }
 
-static void yuv_line(const letterbox *l, const yuv_matrix *m, const uint8_t *y, const uint8_t *u,
+static void yuv_line(const letterbox *l, const color_yuv *m, const uint8_t *y, const uint8_t *u,
                      const uint8_t *v, float *out)
 {
     float planes[3][BLOCK_PX];
@@ -240,9 +217,9 @@ letterbox_place letterbox_fill(letterbox *l, const roto_image *image, float *inp
                nv12 = image->format == ROTO_PIXEL_NV12;
     const int32_t channels = image->format == ROTO_PIXEL_RGB8 ? 3 : 1;
     resampler first = plane_resampler(l, image, 0, channels, LUMA), second = first, third = first;
-    yuv_matrix matrix = {0};
+    color_yuv matrix = {0};
     if (planar || nv12) {
-        matrix = matrix_of(image);
+        matrix = color_yuv_of(image);
         second = plane_resampler(l, image, 1, nv12 ? 2 : 1, CHROMA);
     }
     if (planar)
