@@ -93,12 +93,6 @@ static int find(const weights *w, const char *prefix, const char *name, char ful
     return found ? (int)(found - w->by_name) : -1;
 }
 
-bool weights_has(const weights *w, const char *prefix, const char *name)
-{
-    char full[NAME_BYTES];
-    return find(w, prefix, name, full) >= 0;
-}
-
 static float from_bits(uint32_t bits)
 {
     float value;

@@ -39,8 +39,6 @@ const float *weights_get(weights *w, const char *prefix, const char *name, weigh
  */
 float *weights_derive(weights *w, int64_t count);
 
-bool weights_has(const weights *w, const char *prefix, const char *name);
-
 /* ROTO_OK when every tensor that was asked for was there and every tensor that was there was asked
  * for; otherwise ROTO_ERROR_FORMAT listing them by name. Forgets the borrowed tensors. */
 roto_status weights_check(weights *w);

@@ -41,10 +41,4 @@ roto_status segment_graphs_decoder(segment_graphs *s, int32_t batch, executable 
 roto_status segment_graphs_prompted(segment_graphs *s, int32_t n_points, executable **out);
 roto_status segment_graphs_encoder(segment_graphs *s, int32_t batch, executable **out);
 
-size_t segment_graphs_memory_bytes(const segment_graphs *s);
-
-/* Calls `visit` for each executable compiled so far, with a name; for profiles. */
-void segment_graphs_each(const segment_graphs *s,
-                         void (*visit)(void *user, const char *name, executable *e), void *user);
-
 #endif
