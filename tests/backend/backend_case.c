@@ -5,8 +5,8 @@
 #include "backend/backend.h"
 #include "backend/values.h"
 #include "base/cpu_features.h"
+#include "support/relative_l2.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,16 +89,6 @@ static void run_backend(const char *name, const backend_table *table, const back
     results_free(&again);
     table->release(e);
     table->close(b);
-}
-
-static double relative_l2(const float *got, const float *wanted, int64_t count)
-{
-    double difference = 0, norm = 0;
-    for (int64_t i = 0; i < count; i++) {
-        difference += ((double)got[i] - wanted[i]) * ((double)got[i] - wanted[i]);
-        norm += (double)wanted[i] * wanted[i];
-    }
-    return sqrt(difference / (norm > 0 ? norm : 1));
 }
 
 static void check_isa(const char *name, const char *isa, const graph *g, const results *wanted,

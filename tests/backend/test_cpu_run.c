@@ -4,46 +4,10 @@
 #include "backend/backend.h"
 #include "backend/values.h"
 #include "base/cpu_features.h"
+#include "support/count_allocations.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The linker sends roto's own calls here (--wrap, see CMakeLists.txt). */
-static _Atomic int n_allocations;
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *p, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *p, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
-
-void *__wrap_malloc(size_t bytes)
-{
-    n_allocations++;
-    return __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    n_allocations++;
-    return __real_calloc(count, bytes);
-}
-
-void *__wrap_realloc(void *p, size_t bytes)
-{
-    n_allocations++;
-    return __real_realloc(p, bytes);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
-{
-    n_allocations++;
-    return __real_aligned_alloc(alignment, bytes);
-}
 
 static tensor_id weights(graph *g, tensor_shape shape)
 {
@@ -91,15 +55,15 @@ static void a_run_allocates_nothing(void **state)
     for (int n_threads = 1; n_threads <= 3; n_threads++) {
         backend *b = NULL;
         executable *e = NULL;
-        n_allocations = 0;
+        int before = allocations_counted();
         assert_int_equal(backend_cpu.open(&(backend_params){.n_threads = n_threads}, &b), ROTO_OK);
         assert_int_equal(backend_cpu.compile(b, g, &e), ROTO_OK);
-        assert_true(n_allocations > 0); /* the counter counts */
+        assert_true(allocations_counted() > before); /* the counter counts */
         values_fill(backend_cpu.input(e, 0), 12 * 14 * 3, 2, 1);
-        n_allocations = 0;
+        before = allocations_counted();
         for (int i = 0; i < 3; i++)
             assert_int_equal(backend_cpu.run(e), ROTO_OK);
-        assert_int_equal(n_allocations, 0);
+        assert_int_equal(allocations_counted(), before);
         backend_cpu.release(e);
         backend_cpu.close(b);
     }

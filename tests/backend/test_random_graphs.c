@@ -5,8 +5,8 @@
 #include "backend/backend.h"
 #include "backend/values.h"
 #include "graph/random_graph.h"
+#include "support/relative_l2.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,16 +49,6 @@ static void run_on(const graph *g, const backend_table *table, const backend_par
     table->close(b);
 }
 
-static double difference(const float *a, const float *b, int64_t n)
-{
-    double error = 0, norm = 1e-30;
-    for (int64_t i = 0; i < n; i++) {
-        error += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
-        norm += (double)b[i] * b[i];
-    }
-    return sqrt(error / norm);
-}
-
 static void cpu_computes_random_graphs_like_the_reference(void **state)
 {
     (void)state;
@@ -75,7 +65,7 @@ static void cpu_computes_random_graphs_like_the_reference(void **state)
         for (int i = 0; i < graph_n_outputs(g); i++) {
             const int64_t n = count_of(g, graph_output_at(g, i)->tensor);
             for (int w = 0; w < N_WAYS; w++) {
-                const double error = difference(out[w][i], expected[i], n);
+                const double error = relative_l2(out[w][i], expected[i], n);
                 if (!(error <= max_relative_l2))
                     fail_msg("graph %u, output %d, way %d: error %.3g", seed, i, w, error);
             }

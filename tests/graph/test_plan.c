@@ -4,8 +4,8 @@
 #include "backend/backend.h"
 #include "graph/planned_run.h"
 #include "graph/random_graph.h"
+#include "support/relative_l2.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,16 +71,6 @@ static void run_planned(const graph *g, const plan_traits *traits, float *out[MA
     graph_free(fused);
 }
 
-static double difference(const float *a, const float *b, int64_t n)
-{
-    double error = 0, norm = 1e-30;
-    for (int64_t i = 0; i < n; i++) {
-        error += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
-        norm += (double)b[i] * b[i];
-    }
-    return sqrt(error / norm);
-}
-
 static void random_graphs_compute_the_same_when_planned(void **state)
 {
     (void)state;
@@ -98,7 +88,7 @@ static void random_graphs_compute_the_same_when_planned(void **state)
                 /* Layout moves values and must not change a bit. Fusion leaves out roundings of
                  * intermediate results to fp32, of 6e-8 each, in graphs of up to 16 operators. */
                 const double bound = each[t].fuse ? 2e-6 : 0;
-                const double error = difference(out[i], expected[i], output_count(g, i));
+                const double error = relative_l2(out[i], expected[i], output_count(g, i));
                 if (!(error <= bound))
                     fail_msg("graph %u, output %d, fuse %d, views %d: error %.3g", seed, i,
                              each[t].fuse, each[t].views, error);

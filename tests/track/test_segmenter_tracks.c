@@ -1,9 +1,9 @@
 /* Whole tracks against the PyTorch definition, with SAM 2's video predictor written out in Python:
  * python/roto/train/golden.py. */
 #include "support/golden.h"
+#include "support/relative_l2.h"
 #include "track/segmenter_fixture.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,17 +57,6 @@ static void run(roto_segmenter *s, scenario what, track *to)
             assert_ok(click(s, 1, 4, 44, 60, 0));
         record(s, frame, to);
     }
-}
-
-static double relative_l2(const float *actual, const float *expected, int64_t n)
-{
-    double error = 0, norm = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const double difference = (double)actual[i] - (double)expected[i];
-        error += difference * difference;
-        norm += (double)expected[i] * (double)expected[i];
-    }
-    return norm > 0 ? sqrt(error / norm) : sqrt(error);
 }
 
 static void check(const char *device, scenario what, int max_batch)
