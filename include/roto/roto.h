@@ -2,7 +2,8 @@
  *
  * Conventions: every call that can fail returns a roto_status, and roto_error_message() then says
  * what was wrong, where, and what would be right. Parameter structs come from their _default()
- * function and carry their own size, so that programs built against an older header keep working.
+ * function and carry their own size: one of another size, from another version's header, is refused
+ * instead of misread.
  * Handles are opaque, belong to the caller and are used by one thread at a time unless stated. The
  * library never prints, exits or aborts.
  */
