@@ -49,6 +49,16 @@ ROTO_API void roto_image_free(void *storage); /* NULL is fine */
 /* Writes RGB8 or GRAY8 as PNG. The file appears under `path` only when it is complete. */
 ROTO_API roto_status roto_image_write_png(const char *path, const roto_image *image);
 
+/* Pictures of object ids, a value a pixel, 0 for none: the masks of DAVIS and of annotation tools.
+ * Reads a PNG as GRAY8: indices of a palette or grey values, of up to 8 bits, as they are stored; a
+ * PNG in colour (RGB, or with alpha, which is dropped) only when all its pixels are grey. EXIF
+ * orientation is not applied. */
+ROTO_API roto_status roto_image_read_ids(const char *path, roto_image *out, void **storage);
+
+/* Writes GRAY8 as a palette PNG in which every value has the colour that DAVIS gives it. The file
+ * appears under `path` only when it is complete. */
+ROTO_API roto_status roto_image_write_ids(const char *path, const roto_image *image);
+
 #ifdef __cplusplus
 }
 #endif

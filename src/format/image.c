@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Files beyond it hold no picture of ROTO_IMAGE_MAX_PX that anyone has met. */
-static const size_t max_file_bytes = (size_t)1 << 30;
-
 typedef struct plane_rule {
     int n_planes;
     int32_t row_bytes[3];
@@ -61,17 +58,29 @@ roto_status roto_image_check(const roto_image *image)
     return ROTO_OK;
 }
 
-roto_status image_pixels_new(const char *name, int32_t width, int32_t height, image_pixels *out)
+static roto_status new_pixels(const char *name, int32_t width, int32_t height, size_t pixel_bytes,
+                              uint8_t **out)
 {
-    *out = (image_pixels){.width = width, .height = height, .orientation = 1};
     if (width < 1 || height < 1 || width > ROTO_IMAGE_MAX_PX || height > ROTO_IMAGE_MAX_PX)
         return roto_fail(ROTO_ERROR_UNSUPPORTED, "%s: %d x %d pixels; each must be 1..%d", name,
                          width, height, ROTO_IMAGE_MAX_PX);
-    out->rgb = malloc((size_t)width * (size_t)height * 3);
-    if (!out->rgb)
+    *out = malloc((size_t)width * (size_t)height * pixel_bytes);
+    if (!*out)
         return roto_fail(ROTO_ERROR_MEMORY, "%s: out of memory for %d x %d pixels", name, width,
                          height);
     return ROTO_OK;
+}
+
+roto_status image_pixels_new(const char *name, int32_t width, int32_t height, image_pixels *out)
+{
+    *out = (image_pixels){.width = width, .height = height, .orientation = 1};
+    return new_pixels(name, width, height, 3, &out->rgb);
+}
+
+roto_status image_ids_new(const char *name, int32_t width, int32_t height, image_ids *out)
+{
+    *out = (image_ids){.width = width, .height = height};
+    return new_pixels(name, width, height, 1, &out->ids);
 }
 
 /* EXIF 2.3, table of tag 0x0112: which stored pixel is seen at x, y of the upright picture. The
@@ -126,7 +135,7 @@ roto_status roto_image_read(const char *path, roto_image *out, void **storage)
     *out = (roto_image){0};
     *storage = NULL;
     file_bytes file;
-    ROTO_TRY(file_read(path, max_file_bytes, &file));
+    ROTO_TRY(file_read(path, IMAGE_MAX_FILE_BYTES, &file));
     image_pixels pixels;
     roto_status status = image_decode(path, file.data, file.bytes, &pixels);
     file_release(&file);

@@ -24,7 +24,8 @@ typedef struct png_reader {
     png_structp library;
     png_infop info;
     uint8_t **rows;
-    image_pixels *out;
+    image_pixels *colours; /* one of the two is filled in */
+    image_ids *ids;
 } png_reader;
 
 bool image_is_png(const uint8_t *data, size_t bytes)
@@ -67,6 +68,14 @@ static void set_transforms(png_structp library, int colour)
     png_set_strip_alpha(library);
 }
 
+/* Palette indices and grey values of up to 8 bits become bytes, neither looked up nor scaled. */
+static void set_id_transforms(png_structp library, int colour, int bit_depth)
+{
+    if ((colour != PNG_COLOR_TYPE_PALETTE && colour != PNG_COLOR_TYPE_GRAY) || bit_depth > 8)
+        png_error(library, "object ids come as a palette or as grey of at most 8 bits");
+    png_set_packing(library);
+}
+
 static void check_header(png_reader *reader)
 {
     png_structp library = reader->library;
@@ -74,6 +83,17 @@ static void check_header(png_reader *reader)
     size_t stored = (png_get_rowbytes(library, info) + 1) * png_get_image_height(library, info);
     if (stored / DEFLATE_MAX_RATIO > reader->bytes)
         png_error(library, "the file is too small for the size that it claims");
+}
+
+/* Memory of the result; NULL (status set) when there is none. */
+static uint8_t *new_pixels(png_reader *reader, int32_t width, int32_t height)
+{
+    if (reader->colours) {
+        reader->status = image_pixels_new(reader->name, width, height, reader->colours);
+        return reader->colours->rgb;
+    }
+    reader->status = image_ids_new(reader->name, width, height, reader->ids);
+    return reader->ids->ids;
 }
 
 static void decode(png_reader *reader)
@@ -86,14 +106,19 @@ static void decode(png_reader *reader)
     png_set_read_fn(library, reader, take_bytes);
     png_read_info(library, info);
     check_header(reader);
-    set_transforms(library, png_get_color_type(library, info));
+    if (reader->ids)
+        set_id_transforms(library, png_get_color_type(library, info),
+                          png_get_bit_depth(library, info));
+    else
+        set_transforms(library, png_get_color_type(library, info));
     png_set_interlace_handling(library);
     png_read_update_info(library, info);
     uint32_t width = png_get_image_width(library, info);
     uint32_t height = png_get_image_height(library, info);
-    if (png_get_rowbytes(library, info) != (size_t)width * 3)
+    size_t row_bytes = (size_t)width * (reader->ids ? 1 : 3);
+    if (png_get_rowbytes(library, info) != row_bytes)
         png_error(library, "unexpected row size");
-    reader->status = image_pixels_new(reader->name, (int32_t)width, (int32_t)height, reader->out);
+    uint8_t *pixels = new_pixels(reader, (int32_t)width, (int32_t)height);
     if (reader->status != ROTO_OK)
         return;
     reader->rows = malloc(height * sizeof(*reader->rows));
@@ -102,13 +127,13 @@ static void decode(png_reader *reader)
         return;
     }
     for (uint32_t y = 0; y < height; y++)
-        reader->rows[y] = reader->out->rgb + (size_t)y * width * 3;
+        reader->rows[y] = pixels + y * row_bytes;
     png_read_image(library, reader->rows);
     png_read_end(library, info);
     png_bytep exif = NULL;
     png_uint_32 exif_bytes = 0;
-    if (png_get_eXIf_1(library, info, &exif_bytes, &exif) && exif)
-        reader->out->orientation = image_exif_orientation(exif, exif_bytes);
+    if (png_get_eXIf_1(library, info, &exif_bytes, &exif) && exif && reader->colours)
+        reader->colours->orientation = image_exif_orientation(exif, exif_bytes);
 }
 
 /* On its own because a function's variables are lost when setjmp() returns to it a second time. */
@@ -118,22 +143,41 @@ static void decode_or_escape(png_reader *reader)
         decode(reader);
 }
 
+static roto_status read_png(png_reader *reader)
+{
+    reader->library = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, fail, ignore);
+    if (reader->library)
+        reader->info = png_create_info_struct(reader->library);
+    if (!reader->info)
+        reader->status = roto_fail(ROTO_ERROR_MEMORY, "%s: out of memory", reader->name);
+    else
+        decode_or_escape(reader);
+    png_destroy_read_struct(&reader->library, &reader->info, NULL);
+    free(reader->rows);
+    return reader->status;
+}
+
 roto_status image_png_decode(const char *name, const uint8_t *data, size_t bytes, image_pixels *out)
 {
     *out = (image_pixels){0};
-    png_reader reader = {.name = name, .data = data, .bytes = bytes, .out = out};
-    reader.library = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, fail, ignore);
-    if (reader.library)
-        reader.info = png_create_info_struct(reader.library);
-    if (!reader.info)
-        reader.status = roto_fail(ROTO_ERROR_MEMORY, "%s: out of memory", name);
-    else
-        decode_or_escape(&reader);
-    png_destroy_read_struct(&reader.library, &reader.info, NULL);
-    free(reader.rows);
-    if (reader.status != ROTO_OK) {
+    png_reader reader = {.name = name, .data = data, .bytes = bytes, .colours = out};
+    roto_status status = read_png(&reader);
+    if (status != ROTO_OK) {
         free(out->rgb);
         *out = (image_pixels){0};
     }
-    return reader.status;
+    return status;
+}
+
+roto_status image_png_decode_ids(const char *name, const uint8_t *data, size_t bytes,
+                                 image_ids *out)
+{
+    *out = (image_ids){0};
+    png_reader reader = {.name = name, .data = data, .bytes = bytes, .ids = out};
+    roto_status status = read_png(&reader);
+    if (status != ROTO_OK) {
+        free(out->ids);
+        *out = (image_ids){0};
+    }
+    return status;
 }

@@ -3,9 +3,12 @@
 
 #include <roto/image.h>
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <png.h>
+
+enum { ID_COMPRESSION_LEVEL = 4 };
 
 typedef struct png_writer {
     const char *path;
@@ -13,6 +16,7 @@ typedef struct png_writer {
     atomic_file *file;
     png_structp library;
     png_infop info;
+    bool with_palette;
 } png_writer;
 
 _Noreturn static void fail(png_structp library, png_const_charp text)
@@ -43,14 +47,44 @@ static void flush_nothing(png_structp library)
     (void)library;
 }
 
+/* The colour of a value in the masks of PASCAL VOC and DAVIS: the value's bits 0, 3, 6 are the
+ * highest bits of red, in that order, bits 1, 4, 7 those of green, and 2, 5 those of blue. */
+static png_color colour_of(unsigned value)
+{
+    unsigned channels[3] = {0};
+    for (unsigned bit = 0; bit < 8; bit++)
+        channels[bit % 3] |= (value >> bit & 1) << (7 - bit / 3);
+    return (png_color){(png_byte)channels[0], (png_byte)channels[1], (png_byte)channels[2]};
+}
+
+static void set_palette(png_writer *writer)
+{
+    enum { N_COLOURS = 256 }; /* all of them: readers take a palette's length for that of a list */
+    png_color colours[N_COLOURS];
+    for (unsigned i = 0; i < N_COLOURS; i++)
+        colours[i] = colour_of(i);
+    png_set_PLTE(writer->library, writer->info, colours, N_COLOURS);
+    /* Runs of equal bytes: looking further for matches costs time and saves nothing. */
+    png_set_compression_level(writer->library, ID_COMPRESSION_LEVEL);
+}
+
+static int colour_type_of(const png_writer *writer, const roto_image *image)
+{
+    if (writer->with_palette)
+        return PNG_COLOR_TYPE_PALETTE;
+    return image->format == ROTO_PIXEL_RGB8 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY;
+}
+
 static void encode(png_writer *writer, const roto_image *image)
 {
     png_structp library = writer->library;
     png_set_user_limits(library, ROTO_IMAGE_MAX_PX, ROTO_IMAGE_MAX_PX);
     png_set_write_fn(library, writer, put_bytes, flush_nothing);
     png_set_IHDR(library, writer->info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
-                 image->format == ROTO_PIXEL_RGB8 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY,
-                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+                 colour_type_of(writer, image), PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
+    if (writer->with_palette)
+        set_palette(writer);
     png_write_info(library, writer->info);
     for (int32_t y = 0; y < image->height; y++)
         png_write_row(library, image->plane[0] + y * image->stride_bytes[0]);
@@ -64,14 +98,9 @@ static void encode_or_escape(png_writer *writer, const roto_image *image)
         encode(writer, image);
 }
 
-roto_status roto_image_write_png(const char *path, const roto_image *image)
+static roto_status write_png(const char *path, const roto_image *image, bool with_palette)
 {
-    if (!path)
-        return roto_fail(ROTO_ERROR_ARGUMENT, "roto_image_write_png: path is NULL");
-    ROTO_TRY(roto_image_check(image));
-    if (image->format != ROTO_PIXEL_RGB8 && image->format != ROTO_PIXEL_GRAY8)
-        return roto_fail(ROTO_ERROR_ARGUMENT, "%s: only RGB8 and GRAY8 images become PNG", path);
-    png_writer writer = {.path = path};
+    png_writer writer = {.path = path, .with_palette = with_palette};
     ROTO_TRY(atomic_file_open(path, &writer.file));
     writer.library = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writer, fail, ignore);
     if (writer.library)
@@ -85,4 +114,24 @@ roto_status roto_image_write_png(const char *path, const roto_image *image)
         return atomic_file_commit(writer.file);
     atomic_file_discard(writer.file);
     return writer.status;
+}
+
+roto_status roto_image_write_png(const char *path, const roto_image *image)
+{
+    if (!path)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "roto_image_write_png: path is NULL");
+    ROTO_TRY(roto_image_check(image));
+    if (image->format != ROTO_PIXEL_RGB8 && image->format != ROTO_PIXEL_GRAY8)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "%s: only RGB8 and GRAY8 images become PNG", path);
+    return write_png(path, image, false);
+}
+
+roto_status roto_image_write_ids(const char *path, const roto_image *image)
+{
+    if (!path)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "roto_image_write_ids: path is NULL");
+    ROTO_TRY(roto_image_check(image));
+    if (image->format != ROTO_PIXEL_GRAY8)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "%s: object ids are a GRAY8 image", path);
+    return write_png(path, image, true);
 }
