@@ -97,9 +97,9 @@ typedef struct roto_segment {
     float object_score; /* logit: above 0 when the object is in sight; else its mask is empty */
     float iou;          /* the model's estimate of its mask's overlap with the truth, 0..1 */
     roto_segment_source source;
-    roto_box box; /* around the mask, in pixels of the frame, to the accuracy of the logits' grid;
-                     all 0 when the mask is empty */
-    float area;   /* of the mask in pixels of the frame, to the same accuracy */
+    roto_box box; /* around the mask as roto_segmenter_mask() writes it; all 0 when it is empty */
+    float area;   /* of the mask in pixels of the frame, to the accuracy of the logits' grid; 0 when
+                     the mask is empty */
     const float *logits; /* [logits_height, logits_width], the whole frame; above 0: object */
     int32_t logits_width, logits_height;
 } roto_segment;

@@ -1,6 +1,7 @@
 #include "track/mask_scale.h"
 
 #include "base/cpu_features.h"
+#include "base/error.h"
 #include "base/memory.h"
 
 #include <math.h>
@@ -8,10 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Logits further from 0 than this are opaque or not there at all: 255 / (1 + e^8) is 0.09. */
+enum { MATTE_LOGIT = 8, MATTE_STEPS = 256 /* per unit; an error of a quarter of a level */ };
+
 typedef struct tap { /* an output sample is (1 - part) * in[first] + part * in[second] */
     int32_t first, second;
     float part;
 } tap;
+
+/* Half-open ranges of rows and columns. */
+typedef struct extent {
+    int32_t x0, y0, x1, y1;
+} extent;
 
 struct mask_scaler {
     int32_t mask_w, mask_h, frame_w, frame_h;
@@ -23,6 +32,10 @@ struct mask_scaler {
     uint16_t *map;
     ptrdiff_t map_stride;
     bool avx2;
+    extent *extents; /* of a matte's masks: rows of logits, columns of the output */
+    size_t extent_capacity;
+    float *highest;                                    /* [frame_w] */
+    uint8_t levels[2 * MATTE_LOGIT * MATTE_STEPS + 1]; /* by logit; made with the first matte */
 };
 
 static tap tap_of(int32_t i, int32_t n_in, int32_t n_out)
@@ -77,24 +90,21 @@ void mask_scaler_free(mask_scaler *s)
     free(s->wide);
     free(s->row);
     free(s->best);
+    free(s->extents);
+    free(s->highest);
     free(s);
 }
 
-/* Half-open ranges of rows and columns. */
-typedef struct extent {
-    int32_t x0, y0, x1, y1;
-} extent;
-
-/* Of the positive logits; most of a mask is background. */
-static extent positive_extent(const mask_scaler *s, const float *logits)
+/* Of the logits above `least`; most of a mask is background. */
+static extent extent_above(const mask_scaler *s, const float *logits, float least)
 {
     extent e = {s->mask_w, s->mask_h, 0, 0};
     for (int32_t y = 0; y < s->mask_h; y++) {
         const float *row = logits + (ptrdiff_t)y * s->mask_w;
         int32_t first = 0, end = s->mask_w;
-        while (first < end && !(row[first] > 0))
+        while (first < end && !(row[first] > least))
             first++;
-        while (end > first && !(row[end - 1] > 0))
+        while (end > first && !(row[end - 1] > least))
             end--;
         if (first == end)
             continue;
@@ -140,8 +150,8 @@ __attribute__((target("avx2,fma"))) static void widen_avx2(const mask_scaler *s,
 }
 #endif
 
-/* Logits of columns from..end - 1 of output row y in s->wide; false when the row cannot have a
- * positive one. */
+/* Logits of columns from..end - 1 of output row y in s->wide; false when the row has no sample of
+ * the extent's rows. */
 static bool wide_row(mask_scaler *s, const float *logits, const extent *e, int32_t y, int32_t from,
                      int32_t end)
 {
@@ -165,7 +175,7 @@ static bool wide_row(mask_scaler *s, const float *logits, const extent *e, int32
 void mask_scaler_write(mask_scaler *s, const float *logits, uint8_t value, uint8_t *mask,
                        ptrdiff_t stride_bytes)
 {
-    const extent e = positive_extent(s, logits);
+    const extent e = extent_above(s, logits, 0);
     int32_t from, end;
     output_columns(s, &e, &from, &end);
     for (int32_t y = 0; y < s->frame_h; y++, mask += stride_bytes) {
@@ -178,6 +188,35 @@ void mask_scaler_write(mask_scaler *s, const float *logits, uint8_t value, uint8
             mask[x] = s->wide[x - from] > 0 ? value : 0;
         memset(mask + end, 0, (size_t)(s->frame_w - end));
     }
+}
+
+bool mask_scaler_box(mask_scaler *s, const float *logits, int32_t *x0, int32_t *y0, int32_t *x1,
+                     int32_t *y1)
+{
+    const extent e = extent_above(s, logits, 0);
+    int32_t from, end;
+    output_columns(s, &e, &from, &end);
+    extent found = {end, s->frame_h, from, 0};
+    for (int32_t y = 0; y < s->frame_h; y++) {
+        int32_t first = from, last = end;
+        if (!wide_row(s, logits, &e, y, from, end))
+            continue;
+        while (first < end && !(s->wide[first - from] > 0))
+            first++;
+        while (last > first && !(s->wide[last - 1 - from] > 0))
+            last--;
+        if (first == last)
+            continue;
+        found.x0 = first < found.x0 ? first : found.x0;
+        found.x1 = last > found.x1 ? last : found.x1;
+        found.y0 = y < found.y0 ? y : found.y0;
+        found.y1 = y + 1;
+    }
+    *x0 = found.x0;
+    *y0 = found.y0;
+    *x1 = found.x1;
+    *y1 = found.y1;
+    return found.y1 > 0;
 }
 
 roto_status mask_scaler_start_map(mask_scaler *s, uint16_t *map, ptrdiff_t stride)
@@ -197,7 +236,7 @@ roto_status mask_scaler_start_map(mask_scaler *s, uint16_t *map, ptrdiff_t strid
 
 void mask_scaler_add_to_map(mask_scaler *s, const float *logits, uint16_t id)
 {
-    const extent e = positive_extent(s, logits);
+    const extent e = extent_above(s, logits, 0);
     int32_t from, end;
     output_columns(s, &e, &from, &end);
     for (int32_t y = 0; y < s->frame_h; y++) {
@@ -211,4 +250,64 @@ void mask_scaler_add_to_map(mask_scaler *s, const float *logits, uint16_t id)
             map[i] = wins ? id : map[i];
         }
     }
+}
+
+static roto_status prepare_matte(mask_scaler *s, int32_t n)
+{
+    if (!memory_grow((void **)&s->extents, &s->extent_capacity, (size_t)n, sizeof(*s->extents)))
+        return ROTO_ERROR_MEMORY;
+    if (s->highest)
+        return ROTO_OK;
+    s->highest = memory_new_array((size_t)s->frame_w, sizeof(float));
+    if (!s->highest)
+        return ROTO_ERROR_MEMORY;
+    for (int i = 0; i <= 2 * MATTE_LOGIT * MATTE_STEPS; i++) {
+        const double logit = (double)i / MATTE_STEPS - MATTE_LOGIT;
+        s->levels[i] = (uint8_t)lrint(255 / (1 + exp(-logit)));
+    }
+    s->levels[0] = 0;
+    s->levels[2 * MATTE_LOGIT * MATTE_STEPS] = 255;
+    return ROTO_OK;
+}
+
+static void write_levels(const mask_scaler *s, uint8_t *matte)
+{
+    for (int32_t x = 0; x < s->frame_w; x++) {
+        float logit = s->highest[x] < MATTE_LOGIT ? s->highest[x] : MATTE_LOGIT;
+        logit = logit > -MATTE_LOGIT ? logit : -MATTE_LOGIT;
+        matte[x] = s->levels[(int32_t)((logit + MATTE_LOGIT) * MATTE_STEPS + 0.5f)];
+    }
+}
+
+roto_status mask_scaler_matte(mask_scaler *s, const float *logits, int32_t n, uint8_t *matte,
+                              ptrdiff_t stride_bytes)
+{
+    ROTO_TRY(prepare_matte(s, n));
+    const ptrdiff_t mask_floats = (ptrdiff_t)s->mask_w * s->mask_h;
+    for (int32_t i = 0; i < n; i++) {
+        extent *e = &s->extents[i];
+        *e = extent_above(s, logits + i * mask_floats, -MATTE_LOGIT);
+        const extent of_logits = *e;
+        output_columns(s, &of_logits, &e->x0, &e->x1);
+    }
+    for (int32_t y = 0; y < s->frame_h; y++, matte += stride_bytes) {
+        bool any = false;
+        for (int32_t x = 0; x < s->frame_w; x++)
+            s->highest[x] = -MATTE_LOGIT;
+        for (int32_t i = 0; i < n; i++) {
+            const extent *e = &s->extents[i];
+            if (e->x0 >= e->x1 || !wide_row(s, logits + i * mask_floats, e, y, e->x0, e->x1))
+                continue;
+            any = true;
+            for (int32_t x = e->x0; x < e->x1; x++) {
+                const float logit = s->wide[x - e->x0];
+                s->highest[x] = logit > s->highest[x] ? logit : s->highest[x];
+            }
+        }
+        if (any)
+            write_levels(s, matte);
+        else
+            memset(matte, 0, (size_t)s->frame_w);
+    }
+    return ROTO_OK;
 }

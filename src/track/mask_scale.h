@@ -3,6 +3,7 @@
 #define TRACK_MASK_SCALE_H
 
 #include <roto/error.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,9 +20,18 @@ void mask_scaler_free(mask_scaler *s); /* NULL is fine */
 void mask_scaler_write(mask_scaler *s, const float *logits, uint8_t value, uint8_t *mask,
                        ptrdiff_t stride_bytes);
 
+/* The edges of what mask_scaler_write() would write; false when that is nothing. */
+bool mask_scaler_box(mask_scaler *s, const float *logits, int32_t *x0, int32_t *y0, int32_t *x1,
+                     int32_t *y1);
+
 /* Starts a map [frame_h, frame_w] of ids, rows `stride` elements apart, all 0; then each mask takes
  * the pixels where its logit is positive and higher than those of the masks before it. */
 roto_status mask_scaler_start_map(mask_scaler *s, uint16_t *map, ptrdiff_t stride);
 void mask_scaler_add_to_map(mask_scaler *s, const float *logits, uint16_t id);
+
+/* matte [frame_h, frame_w] bytes, rows stride_bytes apart: 255 times the logistic function of the
+ * highest of n logits, logits [n, mask_h, mask_w]. Allocates when n is larger than before. */
+roto_status mask_scaler_matte(mask_scaler *s, const float *logits, int32_t n, uint8_t *matte,
+                              ptrdiff_t stride_bytes);
 
 #endif

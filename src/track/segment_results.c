@@ -13,28 +13,19 @@ static roto_status need_frame(const roto_segmenter *s)
     return ROTO_OK;
 }
 
-/* A cell of the logits' grid stands for so many pixels of the frame. */
 static void measure(const roto_segmenter *s, const float *logits, roto_segment *out)
 {
-    int32_t x0 = s->size.mask_w, y0 = s->size.mask_h, x1 = 0, y1 = 0;
-    int64_t n = 0;
-    for (int32_t y = 0; y < s->size.mask_h; y++) {
-        for (int32_t x = 0; x < s->size.mask_w; x++) {
-            if (!(*logits++ > 0))
-                continue;
-            x0 = x < x0 ? x : x0;
-            x1 = x >= x1 ? x + 1 : x1;
-            y0 = y < y0 ? y : y0;
-            y1 = y + 1;
-            n++;
-        }
-    }
-    if (n == 0)
+    int32_t x0, y0, x1, y1;
+    if (!mask_scaler_box(s->scaler, logits, &x0, &y0, &x1, &y1))
         return;
+    out->box = (roto_box){(float)x0, (float)y0, (float)x1, (float)y1};
+    /* A cell of the logits' grid stands for so many pixels of the frame. */
     const float cell_w = (float)s->frame_w / (float)s->size.mask_w,
                 cell_h = (float)s->frame_h / (float)s->size.mask_h;
-    out->box =
-        (roto_box){(float)x0 * cell_w, (float)y0 * cell_h, (float)x1 * cell_w, (float)y1 * cell_h};
+    const int32_t n_cells = s->size.mask_w * s->size.mask_h;
+    int32_t n = 0;
+    for (int32_t i = 0; i < n_cells; i++)
+        n += logits[i] > 0;
     out->area = (float)n * cell_w * cell_h;
 }
 

@@ -128,6 +128,82 @@ static void assert_view(const memory_bank *bank, int64_t frame, int direction,
                     (float)(frame - direction * view.pointers[i].age));
 }
 
+static void boxes_are_around_what_is_written(void **state)
+{
+    (void)state;
+    enum { W = 14, H = 9, FW = 61, FH = 40 };
+    mask_scaler *s = NULL;
+    assert_int_equal(mask_scaler_new(W, H, FW, FH, &s), ROTO_OK);
+    int32_t x0, y0, x1, y1;
+    uint32_t seed = 3;
+    for (int round = 0; round < 40; round++) {
+        float logits[W * H];
+        uint8_t mask[FH * FW];
+        for (int i = 0; i < W * H; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            logits[i] = (float)(seed >> 8) / 8388608.0f - 2 + 0.005f * (float)round;
+        }
+        mask_scaler_write(s, logits, 1, mask, FW);
+        int32_t e[4] = {FW, FH, 0, 0};
+        for (int32_t i = 0; i < FW * FH; i++) {
+            const int32_t x = i % FW, y = i / FW;
+            if (!mask[i])
+                continue;
+            e[0] = x < e[0] ? x : e[0];
+            e[1] = y < e[1] ? y : e[1];
+            e[2] = x >= e[2] ? x + 1 : e[2];
+            e[3] = y + 1;
+        }
+        const bool any = e[3] > 0;
+        assert_int_equal(mask_scaler_box(s, logits, &x0, &y0, &x1, &y1), any);
+        if (any)
+            assert_true(x0 == e[0] && y0 == e[1] && x1 == e[2] && y1 == e[3]);
+    }
+    /* Between the frame's pixels a single cell's peak is not seen by any. */
+    float speck[W * H];
+    for (int i = 0; i < W * H; i++)
+        speck[i] = -9;
+    assert_false(mask_scaler_box(s, speck, &x0, &y0, &x1, &y1));
+    speck[5 * W + 5] = 1e-6f;
+    assert_false(mask_scaler_box(s, speck, &x0, &y0, &x1, &y1));
+    mask_scaler_free(s);
+}
+
+static void a_matte_is_the_logistic_function_of_the_highest_logit(void **state)
+{
+    (void)state;
+    enum { W = 12, H = 7, FW = 50, FH = 31, PITCH = 53, N = 2 };
+    static float logits[N * W * H];
+    uint32_t seed = 11;
+    for (int i = 0; i < N * W * H; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        logits[i] = (float)(seed >> 8) / 8388608.0f * 10 - 10;
+        if (i % (W * H) / W < 2 || i % W > 8)
+            logits[i] = -30; /* far from any object */
+    }
+    mask_scaler *s = NULL;
+    assert_int_equal(mask_scaler_new(W, H, FW, FH, &s), ROTO_OK);
+    static uint8_t matte[FH * PITCH];
+    memset(matte, 77, sizeof(matte));
+    assert_int_equal(mask_scaler_matte(s, logits, N, matte, PITCH), ROTO_OK);
+    int n_soft = 0;
+    for (int y = 0; y < FH; y++) {
+        for (int x = 0; x < FW; x++) {
+            const double a = enlarged(logits, W, H, x, y, FW, FH),
+                         b = enlarged(logits + W * H, W, H, x, y, FW, FH);
+            const double level = 255 / (1 + exp(-fmax(a, b)));
+            assert_true(fabs(matte[y * PITCH + x] - level) < 0.5 + 0.25);
+            n_soft += level > 5 && level < 250;
+        }
+        assert_int_equal(matte[y * PITCH + FW], 77);
+    }
+    assert_true(n_soft > FW);
+    assert_int_equal(mask_scaler_matte(s, NULL, 0, matte, PITCH), ROTO_OK);
+    for (int i = 0; i < FH; i++)
+        assert_int_equal(matte[i * PITCH], 0);
+    mask_scaler_free(s);
+}
+
 static void a_bank_keeps_what_the_rule_asks_for_both_ways(void **state)
 {
     (void)state;
@@ -171,6 +247,8 @@ int main(void)
         cmocka_unit_test(the_best_of_three_or_a_stable_single_mask_is_chosen),
         cmocka_unit_test(holes_up_to_the_limit_are_filled_and_larger_regions_stay),
         cmocka_unit_test(masks_are_enlarged_and_compete_as_defined),
+        cmocka_unit_test(boxes_are_around_what_is_written),
+        cmocka_unit_test(a_matte_is_the_logistic_function_of_the_highest_logit),
         cmocka_unit_test(a_bank_keeps_what_the_rule_asks_for_both_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
