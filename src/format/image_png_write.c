@@ -1,14 +1,20 @@
 #include "base/error.h"
 #include "format/atomic_file.h"
+#include "format/image_ids16.h"
 
 #include <roto/image.h>
 #include <setjmp.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #include <png.h>
 
 enum { ID_COMPRESSION_LEVEL = 4 };
+
+typedef enum png_kind {
+    PNG_OF_PIXELS,
+    PNG_OF_IDS,  /* a palette */
+    PNG_OF_IDS16 /* rows of uint16_t become 16-bit grey */
+} png_kind;
 
 typedef struct png_writer {
     const char *path;
@@ -16,7 +22,7 @@ typedef struct png_writer {
     atomic_file *file;
     png_structp library;
     png_infop info;
-    bool with_palette;
+    png_kind kind;
 } png_writer;
 
 _Noreturn static void fail(png_structp library, png_const_charp text)
@@ -70,7 +76,7 @@ static void set_palette(png_writer *writer)
 
 static int colour_type_of(const png_writer *writer, const roto_image *image)
 {
-    if (writer->with_palette)
+    if (writer->kind == PNG_OF_IDS)
         return PNG_COLOR_TYPE_PALETTE;
     return image->format == ROTO_PIXEL_RGB8 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY;
 }
@@ -80,12 +86,15 @@ static void encode(png_writer *writer, const roto_image *image)
     png_structp library = writer->library;
     png_set_user_limits(library, ROTO_IMAGE_MAX_PX, ROTO_IMAGE_MAX_PX);
     png_set_write_fn(library, writer, put_bytes, flush_nothing);
-    png_set_IHDR(library, writer->info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
-                 colour_type_of(writer, image), PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
-                 PNG_FILTER_TYPE_DEFAULT);
-    if (writer->with_palette)
+    const int bit_depth = writer->kind == PNG_OF_IDS16 ? 16 : 8;
+    png_set_IHDR(library, writer->info, (png_uint_32)image->width, (png_uint_32)image->height,
+                 bit_depth, colour_type_of(writer, image), PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    if (writer->kind == PNG_OF_IDS)
         set_palette(writer);
     png_write_info(library, writer->info);
+    if (bit_depth == 16 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+        png_set_swap(library); /* PNG has the high byte first */
     for (int32_t y = 0; y < image->height; y++)
         png_write_row(library, image->plane[0] + y * image->stride_bytes[0]);
     png_write_end(library, writer->info);
@@ -98,9 +107,9 @@ static void encode_or_escape(png_writer *writer, const roto_image *image)
         encode(writer, image);
 }
 
-static roto_status write_png(const char *path, const roto_image *image, bool with_palette)
+static roto_status write_png(const char *path, const roto_image *image, png_kind kind)
 {
-    png_writer writer = {.path = path, .with_palette = with_palette};
+    png_writer writer = {.path = path, .kind = kind};
     ROTO_TRY(atomic_file_open(path, &writer.file));
     writer.library = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writer, fail, ignore);
     if (writer.library)
@@ -123,7 +132,7 @@ roto_status roto_image_write_png(const char *path, const roto_image *image)
     ROTO_TRY(roto_image_check(image));
     if (image->format != ROTO_PIXEL_RGB8 && image->format != ROTO_PIXEL_GRAY8)
         return roto_fail(ROTO_ERROR_ARGUMENT, "%s: only RGB8 and GRAY8 images become PNG", path);
-    return write_png(path, image, false);
+    return write_png(path, image, PNG_OF_PIXELS);
 }
 
 roto_status roto_image_write_ids(const char *path, const roto_image *image)
@@ -133,5 +142,16 @@ roto_status roto_image_write_ids(const char *path, const roto_image *image)
     ROTO_TRY(roto_image_check(image));
     if (image->format != ROTO_PIXEL_GRAY8)
         return roto_fail(ROTO_ERROR_ARGUMENT, "%s: object ids are a GRAY8 image", path);
-    return write_png(path, image, true);
+    return write_png(path, image, PNG_OF_IDS);
+}
+
+roto_status image_ids16_write(const char *path, const uint16_t *ids, int32_t width, int32_t height)
+{
+    const roto_image image = {.width = width,
+                              .height = height,
+                              .format = ROTO_PIXEL_GRAY8,
+                              .plane = {(const uint8_t *)ids},
+                              .stride_bytes = {(ptrdiff_t)width * (ptrdiff_t)sizeof(*ids)}};
+    ROTO_TRY(roto_image_check(&image));
+    return write_png(path, &image, PNG_OF_IDS16);
 }

@@ -1,5 +1,6 @@
 #include "support/cmocka_all.h"
 
+#include "format/image_ids16.h"
 #include "format/image_internal.h"
 #include "format/image_samples.h"
 #include "support/temp_folder.h"
@@ -102,6 +103,36 @@ static void grey_in_colour_is_read_and_colour_is_refused(void **state)
     temp_folder_remove(&folder);
 }
 
+static void large_ids_are_written_with_16_bits(void **state)
+{
+    (void)state;
+    static const uint16_t ids[2][3] = {{0, 1, 255}, {256, 300, 65535}};
+    temp_folder folder = temp_folder_new();
+    temp_path path = temp_folder_join(&folder, "a.png");
+    assert_int_equal(image_ids16_write(path.text, &ids[0][0], 3, 2), ROTO_OK);
+    png_image png = {.version = PNG_IMAGE_VERSION};
+    assert_true(png_image_begin_read_from_file(&png, path.text));
+    assert_int_equal(png.format, PNG_FORMAT_LINEAR_Y);
+    assert_true(png.width == 3 && png.height == 2);
+    png_image_free(&png);
+
+    FILE *file = fopen(path.text, "rb");
+    assert_non_null(file);
+    png_structp library = png_create_read_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(library);
+    png_init_io(library, file);
+    png_read_png(library, info, PNG_TRANSFORM_IDENTITY, NULL);
+    for (int y = 0; y < 2; y++)
+        for (int x = 0; x < 3; x++) {
+            const uint8_t *high_low = png_get_rows(library, info)[y] + 2 * x;
+            assert_int_equal(high_low[0] << 8 | high_low[1], ids[y][x]);
+        }
+    png_destroy_read_struct(&library, &info, NULL);
+    fclose(file);
+    assert_int_equal(image_ids16_write("/nowhere/a.png", &ids[0][0], 3, 2), ROTO_ERROR_IO);
+    temp_folder_remove(&folder);
+}
+
 static void what_holds_no_ids_is_refused(void **state)
 {
     (void)state;
@@ -182,6 +213,7 @@ int main(void)
         cmocka_unit_test(palettes_and_grey_keep_their_values),
         cmocka_unit_test(what_is_written_reads_back_with_davis_colours),
         cmocka_unit_test(grey_in_colour_is_read_and_colour_is_refused),
+        cmocka_unit_test(large_ids_are_written_with_16_bits),
         cmocka_unit_test(what_holds_no_ids_is_refused),
         cmocka_unit_test(broken_files_are_refused),
         cmocka_unit_test(small_files_that_claim_large_pictures_are_refused),
