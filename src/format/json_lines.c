@@ -138,8 +138,11 @@ static void put_string(json_lines *lines, const char *text)
     put(lines, "\"");
 }
 
+/* What a user has marked has no class. */
 static void put_class(json_lines *lines, const json_frame *frame, int32_t class_id)
 {
+    if (class_id < 0)
+        return;
     if (class_id >= 0 && class_id < frame->n_class_names) {
         put(lines, "\"class\":");
         put_string(lines, frame->class_names[class_id]);
@@ -147,12 +150,13 @@ static void put_class(json_lines *lines, const json_frame *frame, int32_t class_
     }
     put(lines, "\"class_id\":");
     put_integer(lines, class_id);
+    put(lines, ",");
 }
 
 static void put_score_and_box(json_lines *lines, float score, const roto_box *box)
 {
     const float edges[4] = {box->x0, box->y0, box->x1, box->y1};
-    put(lines, ",\"score\":");
+    put(lines, "\"score\":");
     put_number(lines, (double)score, 4);
     put(lines, ",\"box\":[");
     for (int i = 0; i < 4; i++) {
@@ -162,8 +166,21 @@ static void put_score_and_box(json_lines *lines, float score, const roto_box *bo
     put(lines, "]");
 }
 
-static void put_track(json_lines *lines, const json_frame *frame, const roto_track *track)
+/* As COCO's tools take it: height before width. The text has backslashes. */
+static void put_mask(json_lines *lines, const json_frame *frame, const char *run_lengths)
 {
+    put(lines, ",\"mask\":{\"size\":[");
+    put_integer(lines, frame->height);
+    put(lines, ",");
+    put_integer(lines, frame->width);
+    put(lines, "],\"counts\":");
+    put_string(lines, run_lengths);
+    put(lines, "}");
+}
+
+static void put_track(json_lines *lines, const json_frame *frame, int32_t i)
+{
+    const roto_track *track = &frame->tracks[i];
     put(lines, "{\"id\":");
     put_integer(lines, track->id);
     put(lines, ",");
@@ -175,6 +192,8 @@ static void put_track(json_lines *lines, const json_frame *frame, const roto_tra
         put(lines, ",\"missed\":");
         put_integer(lines, track->missed_frames);
     }
+    if (frame->masks && frame->masks[i])
+        put_mask(lines, frame, frame->masks[i]);
     put(lines, "}");
 }
 
@@ -204,7 +223,7 @@ static void put_frame(json_lines *lines, const json_frame *frame)
     put(lines, ",\"objects\":[");
     for (int32_t i = 0; i < frame->n_tracks; i++) {
         put(lines, i ? "," : "");
-        put_track(lines, frame, &frame->tracks[i]);
+        put_track(lines, frame, i);
     }
     for (int32_t i = 0; i < frame->n_detections; i++) {
         put(lines, i || frame->n_tracks ? "," : "");

@@ -18,6 +18,7 @@ typedef struct json_frame {
     const char *name;      /* of the image file; NULL: none */
     const roto_track *tracks;
     int32_t n_tracks;
+    const char *const *masks; /* of tracks, COCO's run lengths as text; NULL: none, also in it */
     const roto_detection *detections;
     int32_t n_detections;
     const char *const *class_names;

@@ -152,7 +152,9 @@ static roto_status draw_label(overlay *o, const draw_target *target, const roto_
 static void name_class(char *text, size_t bytes, int32_t class_id, const char *const *names,
                        int32_t n_names)
 {
-    if (class_id >= 0 && class_id < n_names)
+    if (class_id < 0)
+        snprintf(text, bytes, "object");
+    else if (class_id < n_names)
         snprintf(text, bytes, "%.*s", MAX_NAME_BYTES, names[class_id]);
     else
         snprintf(text, bytes, "class %d", class_id);

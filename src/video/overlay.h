@@ -24,8 +24,8 @@ void overlay_free(overlay *o); /* NULL is fine */
 overlay_color overlay_identity_color(int64_t id);
 
 /* Boxes with label plates like "person 3 0.87"; predicted boxes (missed_frames > 0) are thinner.
- * Classes outside the names are written as numbers. Allocates only when the picture's height
- * changes. */
+ * Classes outside the names are written as numbers, those below 0 as "object". Allocates only when
+ * the picture's height changes. */
 roto_status overlay_draw_tracks(overlay *o, const draw_target *target, const roto_track *tracks,
                                 int32_t n_tracks, const char *const *class_names,
                                 int32_t n_class_names);

@@ -54,6 +54,26 @@ static void a_line_reads_as_documented(void **state)
     free(text);
 }
 
+static void masks_are_run_lengths_and_what_has_no_class_has_none(void **state)
+{
+    (void)state;
+    const roto_track tracks[] = {
+        {.id = 3, .box = {1, 2, 3, 4}, .score = 0.5f, .class_id = -1, .age_frames = 12},
+        {.id = 4, .box = {1, 2, 3, 4}, .score = 0.5f, .class_id = 0},
+    };
+    const char *masks[] = {"1\\0a", NULL};
+    json_frame frame = sample_frame(tracks, 2);
+    frame.masks = masks;
+    char *text = write_one(&frame);
+    assert_string_equal(
+        text, "{\"frame\":7,\"time_s\":0.291667,\"width\":1280,\"height\":720,\"objects\":["
+              "{\"id\":3,\"score\":0.5,\"box\":[1,2,3,4],\"age\":12,"
+              "\"mask\":{\"size\":[720,1280],\"counts\":\"1\\\\0a\"}},"
+              "{\"id\":4,\"class\":\"person\",\"class_id\":0,\"score\":0.5,"
+              "\"box\":[1,2,3,4],\"age\":0}]}\n");
+    free(text);
+}
+
 static void any_bytes_in_names_make_valid_json(void **state)
 {
     (void)state;
@@ -156,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_reads_as_documented),
+        cmocka_unit_test(masks_are_run_lengths_and_what_has_no_class_has_none),
         cmocka_unit_test(any_bytes_in_names_make_valid_json),
         cmocka_unit_test(the_locale_changes_nothing),
         cmocka_unit_test(a_full_disk_leaves_whole_lines),
