@@ -7,13 +7,14 @@
 
 #include <stdio.h>
 
-static int32_t print_tracks(void *user, const roto_frame *frame, const roto_track *tracks,
-                            int32_t n_tracks)
+static int32_t print_tracks(void *user, const roto_run_frame *found)
 {
     FILE *to = user;
-    for (int32_t i = 0; i < n_tracks; i++)
-        fprintf(to, "%.2f s: person %lld at %.0f,%.0f\n", frame->time_s, (long long)tracks[i].id,
-                (double)tracks[i].box.x0, (double)tracks[i].box.y0);
+    for (int32_t i = 0; i < found->n_tracks; i++) {
+        const roto_track *track = &found->tracks[i];
+        fprintf(to, "%.2f s: person %lld at %.0f,%.0f\n", found->frame->time_s,
+                (long long)track->id, (double)track->box.x0, (double)track->box.y0);
+    }
     return 0; /* go on */
 }
 

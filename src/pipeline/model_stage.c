@@ -2,8 +2,6 @@
 #include "base/error.h"
 #include "pipeline/stage.h"
 
-#include <string.h>
-
 static const int64_t PROGRESS_NS = 100000000;
 static const double NS_PER_S = 1e9;
 
@@ -26,17 +24,59 @@ roto_status model_stage_show_progress(model_stage *stage, int64_t now_ns)
     return p->on_progress(p->user, &state) == 0 ? ROTO_OK : stopped(stage);
 }
 
+/* Boxes of the detector, followed by the tracker. */
+static roto_status detect_and_track(model_stage *stage, roto_run_frame *found)
+{
+    const roto_frame *frame = found->frame;
+    const roto_detection *detections;
+    int32_t n_detections;
+    const int64_t start = clock_now_ns();
+    ROTO_TRY(roto_detector_run(stage->detector, &frame->image, &detections, &n_detections));
+    const int64_t detected = clock_now_ns();
+    ROTO_TRY(roto_tracker_update(stage->tracker, detections, n_detections, frame->time_s,
+                                 frame->duration_s, &found->tracks, &found->n_tracks));
+    stage->detect_ns += detected - start;
+    stage->track_ns += clock_now_ns() - detected;
+    latency_add(&stage->detect_times, detected - start);
+    stage->n_detections += n_detections;
+    return ROTO_OK;
+}
+
+/* Masks of what the user has marked. */
+static roto_status segment(model_stage *stage, roto_run_frame *found)
+{
+    const int64_t start = clock_now_ns();
+    ROTO_TRY(prompted_objects_find(stage->prompted, found));
+    const int64_t ns = clock_now_ns() - start;
+    stage->segment_ns += ns;
+    latency_add(&stage->segment_times, ns);
+    return ROTO_OK;
+}
+
+static roto_status find_objects(model_stage *stage, roto_run_frame *found)
+{
+    roto_status status = ROTO_OK;
+    if (stage->detector)
+        status = detect_and_track(stage, found);
+    if (status == ROTO_OK && stage->prompted)
+        status = segment(stage, found);
+    if (status != ROTO_OK)
+        return roto_fail_context(status, "frame %lld", (long long)found->frame->index);
+    stage->n_tracks = found->n_tracks;
+    return ROTO_OK;
+}
+
 /* Gives the frame to the writers; it stays the caller's unless ROTO_OK. */
-static roto_status hand_on(model_stage *stage, roto_frame *frame, const roto_track *tracks,
-                           int32_t n_tracks)
+static roto_status hand_on(model_stage *stage, roto_frame *frame, const roto_run_frame *found)
 {
     void *item;
     ROTO_TRY(queue_pop(stage->free_jobs, &item));
     write_job *job = item;
+    roto_status status = frame_objects_copy(&job->objects, found);
+    if (status != ROTO_OK)
+        return status; /* the run ends; nobody misses the job */
     job->frame = frame;
-    job->n_tracks = n_tracks;
-    memcpy(job->tracks, tracks, (size_t)n_tracks * sizeof(*tracks));
-    roto_status status = queue_push(stage->jobs, job);
+    status = queue_push(stage->jobs, job);
     if (status != ROTO_OK)
         job->frame = NULL;
     return status;
@@ -46,28 +86,13 @@ static roto_status hand_on(model_stage *stage, roto_frame *frame, const roto_tra
 static roto_status process(model_stage *stage, roto_frame *frame)
 {
     const roto_run_params *p = stage->params;
-    const roto_detection *detections;
-    const roto_track *tracks;
-    int32_t n_detections, n_tracks;
-    int64_t index = frame->index;
-    int64_t start = clock_now_ns();
-    roto_status status =
-        roto_detector_run(stage->detector, &frame->image, &detections, &n_detections);
-    int64_t detected = clock_now_ns();
-    if (status == ROTO_OK)
-        status = roto_tracker_update(stage->tracker, detections, n_detections, frame->time_s,
-                                     frame->duration_s, &tracks, &n_tracks);
-    if (status != ROTO_OK) {
-        roto_frame_release(frame);
-        return roto_fail_context(status, "frame %lld", (long long)index);
+    roto_run_frame found = {.frame = frame};
+    bool stop = false;
+    roto_status status = find_objects(stage, &found);
+    if (status == ROTO_OK) {
+        stop = p->on_frame && p->on_frame(p->user, &found) != 0;
+        status = hand_on(stage, frame, &found);
     }
-    stage->detect_ns += detected - start;
-    stage->track_ns += clock_now_ns() - detected;
-    latency_add(&stage->detect_times, detected - start);
-    stage->n_detections += n_detections;
-    stage->n_tracks = n_tracks;
-    bool stop = p->on_frame && p->on_frame(p->user, frame, tracks, n_tracks) != 0;
-    status = hand_on(stage, frame, tracks, n_tracks);
     if (status != ROTO_OK) {
         roto_frame_release(frame);
         return status;

@@ -1,10 +1,14 @@
 #include "pipeline/outputs.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/memory.h"
 #include "format/json_lines.h"
 #include "format/mot_text.h"
 #include "pipeline/failure.h"
+#include "pipeline/json_masks.h"
+#include "pipeline/label_map.h"
+#include "pipeline/mask_files.h"
 #include "video/frame.h"
 #include "video/overlay.h"
 #include "video/video_writer.h"
@@ -16,12 +20,17 @@ struct outputs {
     overlay *drawing;
     json_lines *json;
     mot_writer *mot;
+    mask_files *mask_files;
+    label_map *map;
+    json_masks json_masks;
     const char **class_names; /* borrowed from the detector */
     int32_t n_class_names;
 };
 
 static roto_status list_class_names(outputs *o, const roto_detector *detector)
 {
+    if (!detector)
+        return ROTO_OK;
     o->n_class_names = roto_detector_n_classes(detector);
     o->class_names = memory_new_array((size_t)o->n_class_names, sizeof(*o->class_names));
     if (!o->class_names)
@@ -54,6 +63,10 @@ roto_status outputs_open(const roto_run_params *params, const roto_source_info *
     if (!o)
         return ROTO_ERROR_MEMORY;
     roto_status status = list_class_names(o, detector);
+    if (status == ROTO_OK)
+        status = label_map_new(&o->map);
+    if (status == ROTO_OK)
+        status = mask_files_open(params, info, &o->mask_files);
     if (status == ROTO_OK && params->json_path)
         status = json_lines_open(params->json_path, &o->json);
     if (status == ROTO_OK && params->mot_path)
@@ -70,41 +83,73 @@ roto_status outputs_open(const roto_run_params *params, const roto_source_info *
     return ROTO_OK;
 }
 
-static roto_status write_video(outputs *o, roto_frame *frame, const roto_track *tracks,
-                               int32_t n_tracks, int64_t *draw_ns)
+/* Masks under the boxes, boxes under the labels. */
+static roto_status draw(outputs *o, const draw_target *target, const frame_objects *objects)
+{
+    for (int32_t i = 0; i < objects->n_masks; i++)
+        ROTO_TRY(overlay_draw_mask(o->drawing, target, label_map_mask(o->map, i), target->width,
+                                   overlay_identity_color(objects->mask_ids[i])));
+    return overlay_draw_tracks(o->drawing, target, objects->tracks, objects->n_tracks,
+                               o->class_names, o->n_class_names);
+}
+
+static roto_status write_video(outputs *o, roto_frame *frame, const frame_objects *objects,
+                               int64_t *draw_ns)
 {
     draw_target target;
     int64_t start = clock_now_ns();
     roto_status status = frame_begin_drawing(frame, &target);
     if (status == ROTO_OK)
-        status = overlay_draw_tracks(o->drawing, &target, tracks, n_tracks, o->class_names,
-                                     o->n_class_names);
+        status = draw(o, &target, objects);
     *draw_ns += clock_now_ns() - start;
     if (status == ROTO_OK)
         status = video_writer_write(o->video, &frame->image, frame->time_s, frame->duration_s);
     return status;
 }
 
-roto_status outputs_write(outputs *o, roto_frame *frame, const roto_track *tracks, int32_t n_tracks,
-                          int64_t *draw_ns)
+/* What JSON, masks and overlay show; none of them is there without a mask. */
+static roto_status make_map(outputs *o, const roto_frame *frame, const frame_objects *objects,
+                            int64_t *masks_ns)
 {
-    roto_status status = ROTO_OK;
-    if (o->json) {
-        const json_frame line = {.index = frame->index,
-                                 .time_s = frame->time_s,
-                                 .width = frame->image.width,
-                                 .height = frame->image.height,
-                                 .name = frame->name,
-                                 .tracks = tracks,
-                                 .n_tracks = n_tracks,
-                                 .class_names = o->class_names,
-                                 .n_class_names = o->n_class_names};
-        status = json_lines_write(o->json, &line);
-    }
+    const bool needed =
+        mask_files_need_map(o->mask_files) || (objects->n_masks > 0 && (o->json || o->video));
+    if (!needed)
+        return ROTO_OK;
+    const int64_t start = clock_now_ns();
+    const roto_status status =
+        label_map_make(o->map, objects, frame->image.width, frame->image.height);
+    *masks_ns += clock_now_ns() - start;
+    return status;
+}
+
+static roto_status write_json(outputs *o, const roto_frame *frame, const frame_objects *objects)
+{
+    ROTO_TRY(json_masks_make(&o->json_masks, objects, o->map, frame));
+    const json_frame line = {.index = frame->index,
+                             .time_s = frame->time_s,
+                             .width = frame->image.width,
+                             .height = frame->image.height,
+                             .name = frame->name,
+                             .tracks = objects->tracks,
+                             .n_tracks = objects->n_tracks,
+                             .masks = o->json_masks.of_tracks,
+                             .class_names = o->class_names,
+                             .n_class_names = o->n_class_names};
+    return json_lines_write(o->json, &line);
+}
+
+roto_status outputs_write(outputs *o, roto_frame *frame, const frame_objects *objects,
+                          output_times *times)
+{
+    roto_status status = make_map(o, frame, objects, &times->masks_ns);
+    if (status == ROTO_OK && o->mask_files)
+        status = mask_files_write(o->mask_files, frame, objects, o->map);
+    if (status == ROTO_OK && o->json)
+        status = write_json(o, frame, objects);
     if (status == ROTO_OK && o->mot)
-        status = mot_writer_frame(o->mot, frame->index + 1, tracks, n_tracks);
+        status = mot_writer_frame(o->mot, frame->index + 1, objects->tracks, objects->n_tracks);
     if (status == ROTO_OK && o->video)
-        status = write_video(o, frame, tracks, n_tracks, draw_ns);
+        status = write_video(o, frame, objects, &times->draw_ns);
     return status;
 }
 
@@ -115,8 +160,11 @@ roto_status outputs_close(outputs *o)
     failure first = {0};
     failure_keep(&first, json_lines_close(o->json));
     failure_keep(&first, mot_writer_close(o->mot));
+    failure_keep(&first, mask_files_close(o->mask_files));
     failure_keep(&first, video_writer_close(o->video));
     overlay_free(o->drawing);
+    label_map_free(o->map);
+    json_masks_free(&o->json_masks);
     free(o->class_names);
     free(o);
     return failure_raise(&first);

@@ -22,6 +22,7 @@ typedef struct run_state {
     roto_source *source;
     roto_detector *detector;
     roto_tracker *tracker;
+    prompted_objects *prompted;
     queue *frames, *jobs, *free_jobs;
     write_job job[N_JOBS];
     decode_stage decode;
@@ -86,11 +87,14 @@ static roto_status keep_classes(run_state *run)
 
 static roto_status open_detector(run_state *run)
 {
+    if (!run->params->model_path)
+        return ROTO_OK;
     roto_detector_params detector = run->params->detector;
     /* The second stage of association lives on boxes that a detector alone would drop. */
     if (detector.min_score < 0)
         detector.min_score = run->params->tracker.low_score;
     ROTO_TRY(roto_detector_open(run->params->model_path, &detector, &run->detector));
+    ROTO_TRY(roto_tracker_new(&run->params->tracker, &run->tracker));
     return keep_classes(run);
 }
 
@@ -100,10 +104,8 @@ static roto_status make_queues(run_state *run)
     ROTO_TRY(queue_new(QUEUED_FRAMES, &run->jobs));
     ROTO_TRY(queue_new(N_JOBS, &run->free_jobs));
     for (int i = 0; i < N_JOBS; i++) {
-        run->job[i].tracks =
-            memory_new_array((size_t)run->params->tracker.max_objects, sizeof(*run->job[i].tracks));
-        if (!run->job[i].tracks)
-            return ROTO_ERROR_MEMORY;
+        if (run->tracker)
+            ROTO_TRY(frame_objects_reserve(&run->job[i].objects, run->params->tracker.max_objects));
         ROTO_TRY(queue_push(run->free_jobs, &run->job[i]));
     }
     return ROTO_OK;
@@ -113,10 +115,12 @@ static roto_status open_all(run_state *run)
 {
     const roto_run_params *p = run->params;
     ROTO_TRY(open_source(run));
+    const roto_source_info *info = roto_source_describe(run->source);
     ROTO_TRY(open_detector(run));
-    ROTO_TRY(roto_tracker_new(&p->tracker, &run->tracker));
+    if (p->n_prompts > 0)
+        ROTO_TRY(prompted_objects_new(p, info, &run->prompted));
     ROTO_TRY(make_queues(run));
-    ROTO_TRY(outputs_open(p, roto_source_describe(run->source), run->detector, &run->write.out));
+    ROTO_TRY(outputs_open(p, info, run->detector, &run->write.out));
     run->decode.source = run->source;
     run->decode.max_frames = p->max_frames;
     run->decode.frames = run->model.frames = run->frames;
@@ -125,7 +129,8 @@ static roto_status open_all(run_state *run)
     run->model.params = p;
     run->model.detector = run->detector;
     run->model.tracker = run->tracker;
-    int64_t total = roto_source_describe(run->source)->n_frames;
+    run->model.prompted = run->prompted;
+    int64_t total = info->n_frames;
     bool capped = p->max_frames && (p->max_frames < total || total == 0);
     run->model.total_frames = capped ? p->max_frames : total;
     return ROTO_OK;
@@ -161,17 +166,19 @@ static roto_status run_stages(run_state *run)
         return failure_raise(&run->write.failure);
     if (model.status != ROTO_OK)
         return failure_raise(&model);
-    return failure_raise(&run->decode.failure);
+    ROTO_TRY(failure_raise(&run->decode.failure));
+    return run->prompted ? prompted_objects_end(run->prompted, run->model.n_frames) : ROTO_OK;
 }
 
 static void close_all(run_state *run)
 {
     outputs_close(run->write.out);
     for (int i = 0; i < N_JOBS; i++)
-        free(run->job[i].tracks);
+        frame_objects_free(&run->job[i].objects);
     queue_free(run->free_jobs);
     queue_free(run->jobs);
     queue_free(run->frames);
+    prompted_objects_free(run->prompted);
     roto_tracker_free(run->tracker);
     roto_detector_close(run->detector);
     roto_source_close(run->source);
@@ -189,16 +196,21 @@ static void sum_up(const run_state *run, int64_t elapsed_ns, roto_run_summary *s
     }
     s->n_frames = run->write.n_frames;
     s->n_detections = m->n_detections;
-    s->n_identities = run->tracker ? roto_tracker_n_identities(run->tracker) : 0;
+    s->n_identities = (run->tracker ? roto_tracker_n_identities(run->tracker) : 0) +
+                      (run->prompted ? prompted_objects_n(run->prompted) : 0);
     s->elapsed_s = (double)elapsed_ns / NS_PER_S;
     s->frames_per_s = elapsed_ns > 0 ? (double)s->n_frames / s->elapsed_s : 0;
     s->detect_median_ms = latency_quantile_ns(&m->detect_times, 0.5) / NS_PER_MS;
     s->detect_p99_ms = latency_quantile_ns(&m->detect_times, 0.99) / NS_PER_MS;
+    s->segment_median_ms = latency_quantile_ns(&m->segment_times, 0.5) / NS_PER_MS;
+    s->segment_p99_ms = latency_quantile_ns(&m->segment_times, 0.99) / NS_PER_MS;
     s->times = (roto_run_times){.decode_s = (double)run->decode.busy_ns / NS_PER_S,
                                 .detect_s = (double)m->detect_ns / NS_PER_S,
+                                .segment_s = (double)m->segment_ns / NS_PER_S,
                                 .track_s = (double)m->track_ns / NS_PER_S,
-                                .draw_s = (double)run->write.draw_ns / NS_PER_S,
+                                .draw_s = (double)run->write.times.draw_ns / NS_PER_S,
                                 .encode_s = (double)run->write.write_ns / NS_PER_S,
+                                .masks_s = (double)run->write.times.masks_ns / NS_PER_S,
                                 .wait_input_s = (double)input_ns / NS_PER_S,
                                 .wait_output_s = (double)(output_ns + job_ns) / NS_PER_S};
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_CRF = 51, MAX_CLASS_NAMES = 4096 };
+enum { MAX_CRF = 51, MAX_CLASS_NAMES = 4096, MAX_PROMPTS = 1000000 };
 
 roto_run_params roto_run_params_default(void)
 {
@@ -14,18 +14,20 @@ roto_run_params roto_run_params_default(void)
                              .source = roto_source_params_default(),
                              .detector = roto_detector_params_default(),
                              .tracker = roto_tracker_params_default(),
+                             .segmenter = roto_segmenter_params_default(),
                              .overlay_preset = "superfast",
                              .overlay_crf = 25};
 }
 
-/* The same file, whatever the spelling; two that do not exist yet only by their names. */
+/* The same file or folder, whatever the spelling; two that do not exist yet only by their names. */
 static bool same_file(const char *a, const char *b)
 {
     struct stat sa, sb;
     if (!a || !b)
         return false;
     if (stat(a, &sa) == 0 && stat(b, &sb) == 0)
-        return S_ISREG(sa.st_mode) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+        return (S_ISREG(sa.st_mode) || S_ISDIR(sa.st_mode)) && sa.st_dev == sb.st_dev &&
+               sa.st_ino == sb.st_ino;
     return strcmp(a, b) == 0;
 }
 
@@ -34,16 +36,35 @@ static roto_status check_files_differ(const roto_run_params *p)
 {
     const struct {
         const char *what, *path;
-    } files[] = {{"the input", p->input},
-                 {"overlay_path", p->overlay_path},
-                 {"json_path", p->json_path},
-                 {"mot_path", p->mot_path}};
+    } files[] = {{"the input", p->input},       {"overlay_path", p->overlay_path},
+                 {"json_path", p->json_path},   {"mot_path", p->mot_path},
+                 {"masks_path", p->masks_path}, {"matte_path", p->matte_path}};
     const int n = sizeof(files) / sizeof(files[0]);
     for (int i = 0; i < n; i++)
         for (int k = i + 1; k < n; k++)
             if (same_file(files[i].path, files[k].path) && strcmp(files[k].path, "-") != 0)
-                return roto_fail(ROTO_ERROR_ARGUMENT, "run: %s and %s are the same file, \"%s\"",
+                return roto_fail(ROTO_ERROR_ARGUMENT, "run: %s and %s are the same, \"%s\"",
                                  files[i].what, files[k].what, files[k].path);
+    return ROTO_OK;
+}
+
+/* Something has to say what is to be followed. */
+static roto_status check_models(const roto_run_params *p)
+{
+    if (p->n_prompts < 0 || p->n_prompts > MAX_PROMPTS || (p->n_prompts > 0 && !p->prompts))
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "run: n_prompts is %d; it must be in 0..%d, and prompts not NULL",
+                         p->n_prompts, MAX_PROMPTS);
+    if (!p->model_path && p->n_prompts == 0)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "run: there is no model_path, which finds objects, "
+                                              "and no prompt that marks one");
+    if (p->model_path && p->n_prompts > 0)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "run: prompts go without a model_path");
+    if (p->n_prompts > 0 && !p->segmenter_path)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "run: prompts need a segmenter_path");
+    if (p->n_prompts == 0 && (p->masks_path || p->matte_path))
+        return roto_fail(ROTO_ERROR_ARGUMENT, "run: %s needs prompts: a detector alone finds boxes",
+                         p->masks_path ? "masks_path" : "matte_path");
     return ROTO_OK;
 }
 
@@ -59,8 +80,7 @@ roto_status run_params_check(const roto_run_params *p)
     if (!p->input || !*p->input)
         return roto_fail(ROTO_ERROR_ARGUMENT, "run: there is no input; name a video, a folder of "
                                               "images or \"-\"");
-    if (!p->model_path || !*p->model_path)
-        return roto_fail(ROTO_ERROR_ARGUMENT, "run: there is no model_path");
+    ROTO_TRY(check_models(p));
     if (p->n_class_names < 0 || p->n_class_names > MAX_CLASS_NAMES ||
         (p->n_class_names > 0 && !p->class_names))
         return roto_fail(ROTO_ERROR_ARGUMENT,

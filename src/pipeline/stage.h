@@ -1,7 +1,7 @@
 /* pipeline/stage.h - what the threads of a run share.
  *
- * decode thread --frames--> calling thread (detect, track) --jobs--> write thread
- *                                        <--free jobs--
+ * decode thread --frames--> calling thread (detect, segment, track) --jobs--> write thread
+ *                                                                  <--free jobs--
  *
  * A stage that fails keeps its status and message here; the calling thread reports them after all
  * have been joined.
@@ -13,6 +13,7 @@
 #include "pipeline/failure.h"
 #include "pipeline/latency.h"
 #include "pipeline/outputs.h"
+#include "pipeline/prompted_objects.h"
 
 #include <pthread.h>
 #include <roto/run.h>
@@ -35,8 +36,7 @@ void decode_stage_join(decode_stage *stage); /* cancel or drain `frames` first *
 /* A frame on its way to the writers. */
 typedef struct write_job {
     roto_frame *frame;
-    roto_track *tracks; /* room for max_objects */
-    int32_t n_tracks;
+    frame_objects objects;
 } write_job;
 
 /* Draws and writes behind the model. */
@@ -44,7 +44,8 @@ typedef struct write_stage {
     outputs *out;
     queue *jobs, *free_jobs; /* of write_job; cancelled by the stage when it fails */
     failure failure;
-    int64_t draw_ns, write_ns;
+    output_times times;
+    int64_t write_ns;
     int64_t n_frames; /* written to every output */
     pthread_t thread;
     bool running;
@@ -55,18 +56,19 @@ roto_status write_stage_start(write_stage *stage);
 /* Close `jobs` first; everything still in it is written, then the outputs are finished. */
 void write_stage_join(write_stage *stage);
 
-/* Detects and tracks, on the thread that called roto_run(). */
+/* Finds and follows, on the thread that called roto_run(). */
 typedef struct model_stage {
     const roto_run_params *params;
-    roto_detector *detector;
+    roto_detector *detector; /* with the tracker; NULL: none */
     roto_tracker *tracker;
-    queue *frames;           /* in */
-    queue *jobs, *free_jobs; /* out */
-    int64_t total_frames;    /* 0: unknown */
-    int64_t start_ns;        /* of the run */
-    int64_t progress_ns;     /* when progress was last told */
-    int64_t detect_ns, track_ns;
-    latency detect_times;
+    prompted_objects *prompted; /* NULL: none */
+    queue *frames;              /* in */
+    queue *jobs, *free_jobs;    /* out */
+    int64_t total_frames;       /* 0: unknown */
+    int64_t start_ns;           /* of the run */
+    int64_t progress_ns;        /* when progress was last told */
+    int64_t detect_ns, segment_ns, track_ns;
+    latency detect_times, segment_times;
     int64_t n_frames, n_detections;
     int32_t n_tracks; /* in the latest frame */
 } model_stage;

@@ -6,11 +6,12 @@
 
 static void write_frame(write_stage *stage, write_job *job)
 {
-    int64_t start = clock_now_ns(), draw_ns = 0;
-    roto_status status =
-        outputs_write(stage->out, job->frame, job->tracks, job->n_tracks, &draw_ns);
-    stage->draw_ns += draw_ns;
-    stage->write_ns += clock_now_ns() - start - draw_ns;
+    int64_t start = clock_now_ns();
+    output_times times = {0};
+    roto_status status = outputs_write(stage->out, job->frame, &job->objects, &times);
+    stage->times.draw_ns += times.draw_ns;
+    stage->times.masks_ns += times.masks_ns;
+    stage->write_ns += clock_now_ns() - start - times.draw_ns - times.masks_ns;
     if (status == ROTO_OK) {
         stage->n_frames++;
         return;

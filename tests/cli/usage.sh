@@ -37,8 +37,8 @@ expect 1 'has an empty name in it' "$roto" track "$clip" --detect person,,car
 expect 1 'did you mean "person"?' "$roto" track "$clip" --detect persn
 expect 1 'did you mean "person"?' "$roto" detect "$clip" --detect persn
 expect 1 'knows no class "unicorn"' "$roto" track "$clip" --detect unicorn
-expect 1 'are the same file' "$roto" track "$clip" --overlay "$clip"
-expect 1 'are the same file' "$roto" track "$clip" --json "$work/x" --mot "$work/x"
+expect 1 'are the same' "$roto" track "$clip" --overlay "$clip"
+expect 1 'are the same' "$roto" track "$clip" --json "$work/x" --mot "$work/x"
 expect 1 'it must be like 1280x720' "$roto" bench --size 12
 expect 6 'quantum' "$roto" track "$clip" --device quantum
 [ ! -e "$work/x" ] || fail 'a refused run has left a file'

@@ -113,11 +113,10 @@ static void detecting_and_tracking_allocate_nothing(void **state)
     roto_source_close(source);
 }
 
-static int32_t note_count(void *user, const roto_frame *frame, const roto_track *tracks, int32_t n)
+static int32_t note_count(void *user, const roto_run_frame *found)
 {
-    (void)tracks, (void)n;
     long long *at_frame = user;
-    at_frame[frame->index] = of_this_thread;
+    at_frame[found->frame->index] = of_this_thread;
     return 0;
 }
 

@@ -43,14 +43,15 @@ typedef struct witness {
     roto_run_progress latest;
 } witness;
 
-static int32_t see_frame(void *user, const roto_frame *frame, const roto_track *tracks, int32_t n)
+static int32_t see_frame(void *user, const roto_run_frame *found)
 {
     witness *w = user;
-    assert_int_equal(frame->index, w->next_index++);
-    for (int32_t i = 0; i < n; i++)
+    const roto_track *tracks = found->tracks;
+    assert_int_equal(found->frame->index, w->next_index++);
+    for (int32_t i = 0; i < found->n_tracks; i++)
         assert_true(tracks[i].id >= 1 && (i == 0 || tracks[i].id > tracks[i - 1].id));
-    w->n_tracks += n;
-    return frame->index == w->stop_at;
+    w->n_tracks += found->n_tracks;
+    return found->frame->index == w->stop_at;
 }
 
 static int32_t see_progress(void *user, const roto_run_progress *progress)
@@ -207,7 +208,7 @@ static void wrong_parameters_are_refused_before_any_work(void **state)
     p = people_in_clip();
     p.overlay_path = clip;
     assert_int_equal(roto_run(&p, NULL), ROTO_ERROR_ARGUMENT);
-    assert_non_null(strstr(roto_error_message(), "the same file"));
+    assert_non_null(strstr(roto_error_message(), "are the same"));
     p = people_in_clip();
     p.class_names = misspelt;
     assert_int_equal(roto_run(&p, NULL), ROTO_ERROR_ARGUMENT);

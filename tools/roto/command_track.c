@@ -29,9 +29,9 @@ static int32_t on_progress(void *user, const roto_run_progress *state)
     return interrupt_requested();
 }
 
-static int32_t on_frame(void *user, const roto_frame *frame, const roto_track *tracks, int32_t n)
+static int32_t on_frame(void *user, const roto_run_frame *found)
 {
-    (void)user, (void)frame, (void)tracks, (void)n;
+    (void)user, (void)found;
     return interrupt_requested();
 }
 
