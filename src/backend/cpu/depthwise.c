@@ -76,7 +76,7 @@ static void run_row(const depthwise *d, int64_t row)
         .weight_row_step = d->kernel_w * d->padded,
         .bias = d->bias,
         .channels = d->x.shape.dim[3],
-        .act = d->in_registers ? a->epi.act.kind : UNARY_IDENTITY,
+        .act = d->in_registers ? a->epi.act : (unary_attr){.kind = UNARY_IDENTITY},
         .out_stride = d->out.row_stride,
     };
     /* Windows of pixels from `left` to `right` lie inside the width. */
@@ -123,7 +123,7 @@ roto_status depthwise_prepare(const kernel_site *site, kernel *out)
     const epilogue *epi = &d->attr.epi;
     d->in_registers = epi->residual == RESIDUAL_NONE &&
                       (epi->act.kind == UNARY_IDENTITY || epi->act.kind == UNARY_RELU ||
-                       epi->act.kind == UNARY_SILU);
+                       epi->act.kind == UNARY_CLAMP || epi->act.kind == UNARY_SILU);
     d->padded = (channels + d->simd->lanes - 1) / d->simd->lanes * d->simd->lanes;
     float *weights = kernel_alloc(site, (size_t)(n_taps * d->padded), sizeof(float));
     float *padded_bias = kernel_alloc(site, (size_t)d->padded, sizeof(float));

@@ -1,15 +1,10 @@
 #include "backend/cpu/simd/depthwise.h"
 
-#include "backend/cpu/simd/vec_math.h"
+#include "backend/cpu/simd/activation.h"
 
 /* Sums in registers. Each multiply-add loads its input, so two a cycle are the most; eight
  * independent sums cover their latency. */
 enum { MOST_SUMS = 8 };
-
-SIMD_INLINE vec end_vec(vec sum, const unary_kind act)
-{
-    return act == UNARY_SILU ? vec_silu(sum) : act == UNARY_RELU ? vec_max(vec_set(0), sum) : sum;
-}
 
 /* What the compiler knows of a loop when it inlines it. */
 typedef struct shape_known {
@@ -17,7 +12,7 @@ typedef struct shape_known {
     int vectors;            /* of channels, likewise */
     bool whole;             /* vectors; else there is one, of the channels that are left */
     int64_t taps_h, taps_w; /* perhaps known */
-    unary_kind act;
+    unary_attr act;         /* its kind */
 } shape_known;
 
 /* pixels x vectors outputs from `pixel` and `channel` on. */
@@ -61,7 +56,7 @@ SIMD_INLINE void block(const depthwise_args *d, int64_t pixel, int64_t channel,
     for (int p = 0; p < known.pixels; p++, out += d->out_stride) {
 #pragma GCC unroll 8
         for (int v = 0; v < known.vectors; v++) {
-            const vec y = end_vec(sum[p * known.vectors + v], known.act);
+            const vec y = activate(sum[p * known.vectors + v], known.act);
             if (known.whole)
                 vec_store(out + v * VEC_LANES, y);
             else
@@ -104,7 +99,8 @@ SIMD_INLINE void run_known(const depthwise_args *d, shape_known known)
 
 SIMD_INLINE void run_act(const depthwise_args *d, const unary_kind act)
 {
-    shape_known known = {.whole = true, .taps_h = 3, .taps_w = 3, .act = act};
+    shape_known known = {.whole = true, .taps_h = 3, .taps_w = 3, .act = d->act};
+    known.act.kind = act;
     if (d->taps_h == 3 && d->taps_w == 3) { /* nearly always, and then worth its own loops */
         run_known(d, known);
         return;
@@ -124,6 +120,11 @@ static void run_relu(const depthwise_args *d)
     run_act(d, UNARY_RELU);
 }
 
+static void run_clamp(const depthwise_args *d)
+{
+    run_act(d, UNARY_CLAMP);
+}
+
 static void run_silu(const depthwise_args *d)
 {
     run_act(d, UNARY_SILU);
@@ -131,9 +132,11 @@ static void run_silu(const depthwise_args *d)
 
 static void run(const depthwise_args *d)
 {
-    if (d->act == UNARY_SILU)
+    if (d->act.kind == UNARY_SILU)
         run_silu(d);
-    else if (d->act == UNARY_RELU)
+    else if (d->act.kind == UNARY_CLAMP)
+        run_clamp(d);
+    else if (d->act.kind == UNARY_RELU)
         run_relu(d);
     else
         run_identity(d);

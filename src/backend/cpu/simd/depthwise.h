@@ -15,7 +15,7 @@ typedef struct depthwise_args {
     const float *bias;                    /* padded likewise */
     int64_t channels;
     int64_t n_pixels;
-    unary_kind act; /* IDENTITY, RELU or SILU, applied in registers */
+    unary_attr act; /* IDENTITY, RELU, CLAMP or SILU, applied in registers */
     float *out;
     int64_t out_stride;
 } depthwise_args;

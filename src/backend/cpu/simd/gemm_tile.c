@@ -24,14 +24,18 @@ typedef struct tile_args {
     residual_mode mode;
     const float *residual;
     int64_t residual_stride;
+    float least, most; /* of END_CLAMP */
 } tile_args;
 
-/* What is done with the sums while they are still in registers. */
-typedef enum tile_end { END_IDENTITY, END_RELU, END_SILU, END_COUNT } tile_end;
+/* What is done with the sums while they are still in registers. ReLU is a clamp without an upper
+ * end. */
+typedef enum tile_end { END_IDENTITY, END_CLAMP, END_SILU, END_COUNT } tile_end;
 
-SIMD_INLINE vec end_vec(vec sum, const tile_end end)
+SIMD_INLINE vec end_vec(vec sum, const tile_end end, const tile_args *args)
 {
-    return end == END_SILU ? vec_silu(sum) : end == END_RELU ? vec_max(vec_set(0), sum) : sum;
+    return end == END_SILU    ? vec_silu(sum)
+           : end == END_CLAMP ? vec_clamp(sum, args->least, args->most)
+                              : sum;
 }
 
 /* An input, or a pair of them, in all lanes. A pair's bits must not pass for a float's. */
@@ -98,7 +102,7 @@ SIMD_INLINE void tile(const tile_args *args, const int rows, const int vectors, 
             vec x = sum[r][v];
             if (args->mode == RESIDUAL_BEFORE)
                 x += vec_load(residual + v * VEC_LANES);
-            x = end_vec(x, end);
+            x = end_vec(x, end, args);
             if (args->mode == RESIDUAL_AFTER)
                 x += vec_load(residual + v * VEC_LANES);
             vec_store(out + v * VEC_LANES, x);
@@ -117,15 +121,15 @@ typedef void tile_fn(const tile_args *args);
 
 /* Whole tiles, by width in vectors and end. */
 TILE(slim_identity, TILE_ROWS, 1, END_IDENTITY)
-TILE(slim_relu, TILE_ROWS, 1, END_RELU)
+TILE(slim_clamp, TILE_ROWS, 1, END_CLAMP)
 TILE(slim_silu, TILE_ROWS, 1, END_SILU)
 TILE(full_identity, TILE_ROWS, 2, END_IDENTITY)
-TILE(full_relu, TILE_ROWS, 2, END_RELU)
+TILE(full_clamp, TILE_ROWS, 2, END_CLAMP)
 TILE(full_silu, TILE_ROWS, 2, END_SILU)
 
 static tile_fn *const whole_tiles[2][END_COUNT] = {
-    {slim_identity, slim_relu, slim_silu},
-    {full_identity, full_relu, full_silu},
+    {slim_identity, slim_clamp, slim_silu},
+    {full_identity, full_clamp, full_silu},
 };
 
 /* The last rows of a block. */
@@ -247,10 +251,11 @@ static void finish(const epilogue *epi, int rows, int64_t columns, const float *
 /* Whether the end of the pass needs no more than a whole tile's own functions. */
 static bool end_of(const epilogue *epi, tile_end *end)
 {
-    *end = epi->act.kind == UNARY_SILU   ? END_SILU
-           : epi->act.kind == UNARY_RELU ? END_RELU
-                                         : END_IDENTITY;
-    return *end != END_IDENTITY || epi->act.kind == UNARY_IDENTITY;
+    const unary_kind act = epi->act.kind;
+    *end = act == UNARY_SILU                         ? END_SILU
+           : act == UNARY_RELU || act == UNARY_CLAMP ? END_CLAMP
+                                                     : END_IDENTITY;
+    return *end != END_IDENTITY || act == UNARY_IDENTITY;
 }
 
 /* Where the tiles of one panel read and write; `row` says which. */
@@ -306,6 +311,8 @@ static void pass_panel(const gemm_pass *p, int64_t column, int64_t first, int64_
         .out_stride = p->last ? p->out_stride : w.width,
         .mode = p->last ? p->epi.residual : RESIDUAL_NONE,
         .residual_stride = p->residual_stride,
+        .least = p->epi.act.kind == UNARY_CLAMP ? p->epi.act.alpha : 0,
+        .most = p->epi.act.kind == UNARY_CLAMP ? p->epi.act.beta : INFINITY,
     };
     if (args.mode != RESIDUAL_NONE)
         args.residual = p->residual + first * p->residual_stride + column;
