@@ -40,18 +40,24 @@ static void relax(void)
 #endif
 }
 
-/* Takes a task of the step; false when none is left or the step belongs to a later run. */
-static bool take_task(team_step *step, uint32_t run, int *task)
+/* Takes a task of the step; false when none is left or the step belongs to a later run. Every other
+ * worker takes from the back, so that with two of them (and less so with more) a step finds in its
+ * core's cache what that core left there in the step before. */
+static bool take_task(team_step *step, uint32_t run, int worker, int *task)
 {
-    uint64_t seen = atomic_load_explicit(&step->next, memory_order_acquire);
-    while ((uint32_t)(seen >> 32) == run && (uint32_t)seen < (uint32_t)step->n_tasks) {
-        if (atomic_compare_exchange_weak_explicit(&step->next, &seen, seen + 1,
+    const bool from_back = worker % 2 != 0;
+    const uint64_t one = from_back ? (uint64_t)1 << 16 : 1;
+    uint64_t seen = atomic_load_explicit(&step->taken, memory_order_acquire);
+    for (;;) {
+        const int front = (int)(seen & 0xffff), back = (int)(seen >> 16 & 0xffff);
+        if ((uint32_t)(seen >> 32) != run || front + back >= step->n_tasks)
+            return false;
+        if (atomic_compare_exchange_weak_explicit(&step->taken, &seen, seen + one,
                                                   memory_order_acq_rel, memory_order_acquire)) {
-            *task = (int)(uint32_t)seen;
+            *task = from_back ? step->n_tasks - 1 - back : front;
             return true;
         }
     }
-    return false;
 }
 
 /* Waits for the step's last task; false when the run is over without this worker. */
@@ -78,7 +84,7 @@ static void work(const team_program *program, uint32_t run, int worker)
     for (int s = 0; s < program->n_steps; s++) {
         team_step *step = &program->steps[s];
         int task = 0;
-        while (take_task(step, run, &task)) {
+        while (take_task(step, run, worker, &task)) {
             program->run(program->user, s, task, worker);
             atomic_fetch_add_explicit(&step->done, 1, memory_order_acq_rel);
         }
@@ -174,7 +180,7 @@ void team_run(team *t, team_program *program)
     t->run = run;
     for (int s = 0; s < program->n_steps; s++) {
         atomic_store_explicit(&program->steps[s].done, (uint64_t)run << 32, memory_order_release);
-        atomic_store_explicit(&program->steps[s].next, (uint64_t)run << 32, memory_order_release);
+        atomic_store_explicit(&program->steps[s].taken, (uint64_t)run << 32, memory_order_release);
     }
     if (t->n_threads > 1) {
         t->program = program;

@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { TEAM_MAX_THREADS = 256 };
+enum { TEAM_MAX_THREADS = 256, TEAM_MAX_TASKS = 0xffff };
 
 typedef struct team team;
 
@@ -22,9 +22,10 @@ typedef void team_fn(void *user, int step, int task, int worker);
 
 /* Counters of one step, on its own cache line. */
 typedef struct team_step {
-    _Alignas(64) _Atomic uint64_t next; /* run << 32 | next task */
-    _Atomic uint64_t done;              /* run << 32 | tasks finished */
-    int n_tasks;
+    _Alignas(
+        64) _Atomic uint64_t taken; /* run << 32 | tasks from the back << 16 | from the front */
+    _Atomic uint64_t done;          /* run << 32 | tasks finished */
+    int n_tasks;                    /* 0..TEAM_MAX_TASKS */
 } team_step;
 
 /* Memory for the steps is the caller's, must be zeroed before the first run apart from n_tasks, and

@@ -1,16 +1,24 @@
 /* Attention: a task takes queries of one head and passes over their keys block by block, packing
- * each block (rotated, transposed) as it comes. Windows are read from the grid where they lie, and
- * keys without a part are left out before anything is computed. */
+ * each block (rotated, transposed) as it comes, unless several tasks are to share the same keys:
+ * then all blocks are packed once, before. Windows are read from the grid where they lie, and keys
+ * without a part are left out before anything is computed. */
 #include "backend/cpu/kernel.h"
 
 #include "backend/cpu/simd/attention.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/team.h"
 
 #include <math.h>
 
 /* Most queries of a task: packing a key costs about as much as ten queries' products with it. */
 enum { MOST_QUERIES = 11 * ATTENTION_ROWS };
+
+/* Blocks of queries are multiples of this many, of which every tile's rows are a divisor. */
+enum { QUERY_TILE = 12 };
+
+/* Of keys that are packed once. Beyond, reading them back would cost more than packing again. */
+enum { MOST_PACKED_BYTES = 32 << 20 };
 
 /* Where things are in a task's scratch memory, in bytes. */
 typedef struct scratch_plan {
@@ -29,10 +37,13 @@ typedef struct attention {
     int64_t depth, width; /* of a head's keys and values */
     window_grid q_grid, k_grid;
     int64_t n_windows, windows_across;
-    int64_t block_keys, block_queries, blocks_per_window;
+    int64_t block_keys, block_queries /* at most */, blocks_per_window;
     int64_t n_items;
     int n_tasks;
     scratch_plan plan;
+    float *packed; /* [batch][head][key block] of packed_floats: keys, then values; or NULL */
+    int64_t n_key_blocks, packed_floats;
+    int n_pack_tasks;
 } attention;
 
 typedef struct workspace {
@@ -123,21 +134,39 @@ static void load_queries(const attention *a, const item *it, const workspace *w)
         w->sums[i] = 0;
 }
 
-static void pack_block(const attention *a, const item *it, const int64_t *tokens, int64_t n,
-                       const workspace *w)
+/* A block of keys and values in the order in which they are multiplied. */
+typedef struct packed_block {
+    float *keys, *values;
+} packed_block;
+
+static packed_block packed_of(const attention *a, const item *it, int64_t block)
 {
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t token = tokens[i];
-        const float *k = token < 0 ? a->pad_k.data : row_of(&a->k, it->batch, token);
-        const float *v = token < 0 ? a->pad_v.data : row_of(&a->v, it->batch, token);
-        const float *rotation = NULL;
-        if (a->rope_k.data && token >= 0 && token < a->attr.rope_keys)
-            rotation = a->rope_k.data + token % a->rope_k.shape.dim[0] * a->rope_k.shape.dim[1] * 2;
-        a->simd->rotate(a->depth, k + it->head * a->depth, rotation, 1, w->rows + i * a->depth);
-        w->pointers[i] = v + it->head * a->width;
+    const int64_t index = (it->batch * a->attr.heads + it->head) * a->n_key_blocks + block;
+    float *keys = a->packed + index * a->packed_floats;
+    return (packed_block){keys, keys + a->block_keys * a->depth};
+}
+
+static void pack_block(const attention *a, const item *it, const int64_t *tokens, int64_t n,
+                       const workspace *w, packed_block to)
+{
+    const int64_t panel = 2 * a->simd->lanes; /* whose keys stay in the first-level cache */
+    for (int64_t first = 0; first < n; first += panel) {
+        const int64_t end = least(n, first + panel);
+        for (int64_t i = first; i < end; i++) {
+            const int64_t token = tokens[i];
+            const float *k = token < 0 ? a->pad_k.data : row_of(&a->k, it->batch, token);
+            const float *v = token < 0 ? a->pad_v.data : row_of(&a->v, it->batch, token);
+            const float *rotation = NULL;
+            if (a->rope_k.data && token >= 0 && token < a->attr.rope_keys)
+                rotation =
+                    a->rope_k.data + token % a->rope_k.shape.dim[0] * a->rope_k.shape.dim[1] * 2;
+            a->simd->rotate(a->depth, k + it->head * a->depth, rotation, 1,
+                            w->rows + (i - first) * a->depth);
+            w->pointers[i] = v + it->head * a->width;
+        }
+        a->simd->pack_keys(end - first, a->depth, w->rows, to.keys + first * a->depth);
     }
-    a->simd->pack_keys(n, a->depth, w->rows, w->keys);
-    a->simd->pack_values(n, a->width, w->pointers, w->values);
+    a->simd->pack_values(n, a->width, w->pointers, to.values);
 }
 
 static void store_queries(const attention *a, const item *it, const workspace *w)
@@ -151,24 +180,37 @@ static void store_queries(const attention *a, const item *it, const workspace *w
     }
 }
 
-static void run_item(const attention *a, int64_t index, const workspace *w)
+/* Without queries in the last blocks of a window that reaches beyond the grid. */
+static item item_at(const attention *a, int64_t index)
 {
-    item it = {.first_query = index % a->blocks_per_window * a->block_queries};
-    index /= a->blocks_per_window;
-    it.window = index % a->n_windows;
+    const int n_blocks = (int)a->blocks_per_window, block = (int)(index % n_blocks);
+    index /= n_blocks;
+    item it = {.window = index % a->n_windows};
     index /= a->n_windows;
     it.head = index % a->attr.heads;
     it.batch = index / a->attr.heads;
     const cells c = cells_of(a, &a->q_grid, it.window);
-    it.n_queries = least(a->block_queries, c.height * c.width - it.first_query);
-    if (it.n_queries <= 0) /* a window that reaches beyond the grid has fewer blocks */
+    const int64_t n = c.height * c.width, tiles = divide_up(n, QUERY_TILE);
+    it.first_query = task_first(tiles, n_blocks, block) * QUERY_TILE;
+    it.n_queries = least(n, task_first(tiles, n_blocks, block + 1) * QUERY_TILE) - it.first_query;
+    return it;
+}
+
+static void run_item(const attention *a, int64_t index, const workspace *w)
+{
+    const item it = item_at(a, index);
+    if (it.n_queries <= 0)
         return;
     load_queries(a, &it, w);
     int64_t n_outside = 0;
     const int64_t n_keys = list_keys(a, &it, w->tokens, &n_outside);
     for (int64_t first = 0; first < n_keys; first += a->block_keys) {
         const int64_t n = least(a->block_keys, n_keys - first);
-        pack_block(a, &it, w->tokens + first, n, w);
+        packed_block packed = {w->keys, w->values};
+        if (a->packed)
+            packed = packed_of(a, &it, first / a->block_keys);
+        else
+            pack_block(a, &it, w->tokens + first, n, w, packed);
         const attention_block block = {
             .n_queries = it.n_queries,
             .depth = a->depth,
@@ -176,8 +218,8 @@ static void run_item(const attention *a, int64_t index, const workspace *w)
             .n_keys = n,
             .last_bias = n_outside > 1 && first + n == n_keys ? log2f((float)n_outside) : 0,
             .keys_padded = divide_up(n, a->simd->lanes) * a->simd->lanes,
-            .keys = w->keys,
-            .values = w->values,
+            .keys = packed.keys,
+            .values = packed.values,
             .width_padded = divide_up(a->width, a->simd->lanes) * a->simd->lanes,
             .sums = w->sums,
             .max = w->max,
@@ -189,12 +231,10 @@ static void run_item(const attention *a, int64_t index, const workspace *w)
     store_queries(a, &it, w);
 }
 
-static void run(const void *state, int task, void *scratch)
+static workspace workspace_in(const scratch_plan *p, void *scratch)
 {
-    const attention *a = state;
     char *base = scratch;
-    const scratch_plan *p = &a->plan;
-    const workspace w = {
+    return (workspace){
         .queries = (float *)(void *)(base + p->queries),
         .sums = (float *)(void *)(base + p->sums),
         .max = (float *)(void *)(base + p->max),
@@ -206,6 +246,29 @@ static void run(const void *state, int task, void *scratch)
         .pointers = (const float **)(void *)(base + p->pointers),
         .tokens = (int64_t *)(void *)(base + p->tokens),
     };
+}
+
+static void run_pack(const void *state, int task, void *scratch)
+{
+    const attention *a = state;
+    const workspace w = workspace_in(&a->plan, scratch);
+    const int64_t n_blocks = a->q.shape.dim[0] * a->attr.heads * a->n_key_blocks;
+    for (int64_t i = task_first(n_blocks, a->n_pack_tasks, task);
+         i < task_first(n_blocks, a->n_pack_tasks, task + 1); i++) {
+        const int64_t group = i / a->n_key_blocks, block = i % a->n_key_blocks;
+        const item it = {.batch = group / a->attr.heads, .head = group % a->attr.heads};
+        int64_t n_outside = 0;
+        const int64_t first = block * a->block_keys,
+                      n = least(a->block_keys, list_keys(a, &it, w.tokens, &n_outside) - first);
+        if (n > 0)
+            pack_block(a, &it, w.tokens + first, n, &w, packed_of(a, &it, block));
+    }
+}
+
+static void run(const void *state, int task, void *scratch)
+{
+    const attention *a = state;
+    const workspace w = workspace_in(&a->plan, scratch);
     for (int64_t i = task_first(a->n_items, a->n_tasks, task);
          i < task_first(a->n_items, a->n_tasks, task + 1); i++)
         run_item(a, i, &w);
@@ -245,11 +308,10 @@ static void choose_query_blocks(const kernel_site *site, attention *a)
     const int64_t groups = a->q.shape.dim[0] * a->attr.heads * a->n_windows;
     const int64_t wanted = site->n_threads > 1 ? divide_up(4 * site->n_threads, groups) : 1;
     int64_t block = divide_up(n, wanted);
-    const int64_t fewest = 2 * ATTENTION_ROWS;
+    const int64_t fewest = ATTENTION_ROWS;
     block = least(MOST_QUERIES, block < fewest ? fewest : block);
-    block = divide_up(n, divide_up(n, block)); /* equal ones */
-    a->block_queries = least(divide_up(block, ATTENTION_ROWS) * ATTENTION_ROWS, n);
-    a->blocks_per_window = divide_up(n, a->block_queries);
+    a->blocks_per_window = divide_up(n, block);
+    a->block_queries = divide_up(divide_up(n, QUERY_TILE), a->blocks_per_window) * QUERY_TILE;
     a->n_items = groups * a->blocks_per_window;
 }
 
@@ -274,7 +336,7 @@ static roto_status plan_scratch(const kernel_site *site, attention *a, int64_t m
         reserve(p, a->block_queries, sizeof(float), &p->max) &&
         reserve(p, a->block_queries, sizeof(float), &p->total) &&
         reserve(p, rows * a->block_keys, sizeof(float), &p->scores) &&
-        reserve(p, a->block_keys * a->depth, sizeof(float), &p->rows) &&
+        reserve(p, 2 * lanes * a->depth, sizeof(float), &p->rows) &&
         reserve(p, a->block_keys * a->depth, sizeof(float), &p->keys) &&
         reserve(p, a->block_keys * width, sizeof(float), &p->values) &&
         reserve(p, a->block_keys, sizeof(float *), &p->pointers) &&
@@ -282,6 +344,33 @@ static roto_status plan_scratch(const kernel_site *site, attention *a, int64_t m
         return ROTO_OK;
     return roto_fail(ROTO_ERROR_MEMORY, "out of memory: scratch memory of attention '%s'",
                      site->node->name);
+}
+
+/* Packs all keys before, where several tasks would pack the same. */
+static roto_status share_packing(const kernel_site *site, attention *a, int64_t n_keys,
+                                 const kernel **before)
+{
+    const int64_t lanes = a->simd->lanes, groups = a->q.shape.dim[0] * a->attr.heads;
+    a->n_key_blocks = divide_up(n_keys, a->block_keys);
+    a->packed_floats = a->block_keys * (a->depth + divide_up(a->width, lanes) * lanes);
+    const double bytes =
+        (double)groups * (double)a->n_key_blocks * (double)a->packed_floats * (double)sizeof(float);
+    if (a->n_windows > 1 || a->blocks_per_window == 1 || bytes > MOST_PACKED_BYTES)
+        return ROTO_OK;
+    a->packed = kernel_alloc(site, (size_t)(groups * a->n_key_blocks),
+                             (size_t)a->packed_floats * sizeof(float));
+    kernel *pack = kernel_alloc(site, 1, sizeof(*pack));
+    if (!a->packed || !pack)
+        return ROTO_ERROR_MEMORY;
+    /* A float of it takes about a third of a nanosecond. */
+    a->n_pack_tasks = kernel_n_tasks(site, groups * a->n_key_blocks, (double)a->packed_floats / 3);
+    *pack = (kernel){.name = KERNEL_NAME(site, "attention_pack"),
+                     .run = run_pack,
+                     .state = a,
+                     .n_tasks = a->n_pack_tasks,
+                     .scratch_bytes = a->plan.bytes};
+    *before = pack;
+    return ROTO_OK;
 }
 
 static bool contiguous(const operand *o)
@@ -316,15 +405,18 @@ roto_status attention_prepare(const kernel_site *site, kernel *out)
     choose_key_blocks(a, most_keys);
     choose_query_blocks(site, a);
     ROTO_TRY(plan_scratch(site, a, most_keys));
+    const kernel *before = NULL;
+    ROTO_TRY(share_packing(site, a, most_keys, &before));
     const double multiply_adds =
         (double)a->block_queries * (double)most_keys * (double)(a->depth + a->width);
     a->n_tasks = kernel_n_tasks(site, a->n_items, multiply_adds / 30);
     if (a->blocks_per_window > 1) /* blocks were cut for the threads already */
-        a->n_tasks = (int)least(a->n_items, INT32_MAX);
+        a->n_tasks = (int)least(a->n_items, TEAM_MAX_TASKS);
     *out = (kernel){.name = KERNEL_NAME(site, "attention"),
                     .run = run,
                     .state = a,
                     .n_tasks = a->n_tasks,
-                    .scratch_bytes = a->plan.bytes};
+                    .scratch_bytes = a->plan.bytes,
+                    .before = before};
     return ROTO_OK;
 }

@@ -24,7 +24,7 @@ struct executable {
     graph_layout *layout;
     char *arena;
     kernel_memory memory;
-    kernel *kernels; /* one for every node that is not skipped */
+    kernel *kernels; /* one or two for every node that is not skipped */
     kernel_info *infos;
     int n_kernels;
     char *scratch; /* scratch_stride bytes for every worker */
@@ -110,6 +110,15 @@ static operand operand_of(const executable *e, tensor_id t)
     return o;
 }
 
+static void append(executable *e, const graph_node *node, const kernel *k, int64_t flops)
+{
+    e->infos[e->n_kernels] =
+        (kernel_info){.node = node->name, .op = node->op, .kernel = k->name, .flops = flops};
+    e->kernels[e->n_kernels++] = *k;
+    if (k->scratch_bytes > e->scratch_stride)
+        e->scratch_stride = k->scratch_bytes;
+}
+
 static roto_status prepare_node(executable *e, const graph_node *node)
 {
     kernel_site site = {.node = node,
@@ -127,13 +136,9 @@ static roto_status prepare_node(executable *e, const graph_node *node)
     ROTO_TRY(prepare(&site, &k));
     if (k.n_tasks == 0)
         return ROTO_OK;
-    e->infos[e->n_kernels] = (kernel_info){.node = node->name,
-                                           .op = node->op,
-                                           .kernel = k.name,
-                                           .flops = graph_node_flops(e->g, node)};
-    e->kernels[e->n_kernels++] = k;
-    if (k.scratch_bytes > e->scratch_stride)
-        e->scratch_stride = k.scratch_bytes;
+    if (k.before)
+        append(e, node, k.before, 0);
+    append(e, node, &k, graph_node_flops(e->g, node));
     return ROTO_OK;
 }
 
@@ -184,8 +189,8 @@ static roto_status build(executable *e, const graph *g)
     ROTO_TRY(graph_layout_new(e->g, &traits, &e->layout));
     const int n_nodes = graph_n_nodes(e->g);
     e->arena = memory_new_aligned(e->layout->arena_bytes ? e->layout->arena_bytes : 1);
-    e->kernels = memory_new_array((size_t)n_nodes, sizeof(*e->kernels));
-    e->infos = memory_new_array((size_t)n_nodes, sizeof(*e->infos));
+    e->kernels = memory_new_array(2 * (size_t)n_nodes, sizeof(*e->kernels));
+    e->infos = memory_new_array(2 * (size_t)n_nodes, sizeof(*e->infos));
     if (!e->arena || !e->kernels || !e->infos)
         return ROTO_ERROR_MEMORY;
     for (int i = 0; i < n_nodes; i++) {

@@ -51,6 +51,7 @@ typedef struct kernel {
     const void *state; /* from kernel_alloc */
     int n_tasks;       /* 0: nothing to do */
     size_t scratch_bytes;
+    const struct kernel *before; /* has to end before this one starts; from kernel_alloc, or NULL */
 } kernel;
 
 typedef roto_status kernel_prepare_fn(const kernel_site *site, kernel *out);

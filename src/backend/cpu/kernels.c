@@ -64,8 +64,8 @@ int kernel_n_tasks(const kernel_site *site, int64_t n_items, double item_cost_ns
 {
     /* Taking a task costs about 0.1 microseconds. With four tasks a thread the last one to finish
      * leaves the others idle for an eighth of the time at worst. */
-    const double shortest_ns = 5000;
-    const int per_thread = 4;
+    const double shortest_ns = 4000;
+    const int per_thread = 8;
     double n = (double)n_items * item_cost_ns / shortest_ns;
     int most = site->n_threads == 1 ? 1 : site->n_threads * per_thread;
     int tasks = n < 1 ? 1 : n > most ? most : (int)n;

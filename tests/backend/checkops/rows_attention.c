@@ -85,6 +85,12 @@ static const check_row rows[] = {
            DIMS(16, 128, 2), DIMS(16, 128, 2), DIMS(2, 70)),
     MEMORY(ROW_CHECK, "memory over several blocks", 1, 21, 530, 1, 64, 32, 500, DIMS(21, 32, 2),
            DIMS(25, 32, 2), DIMS(1, 530)),
+    /* Queries enough for several tasks, which then share packed keys. */
+    MEMORY(ROW_CHECK, "keys packed once, mask", 1, 130, 700, 1, 40, 24, 650, DIMS(130, 20, 2),
+           DIMS(65, 20, 2), DIMS(1, 700)),
+    MEMORY(ROW_CHECK, "keys packed once, two heads, one mask", 1, 100, 90, 2, 16, 12, 0, ABSENT,
+           ABSENT, DIMS(1, 90)),
+    GLOBAL(ROW_CHECK, "keys packed once, no mask", 2, 121, 333, 1, 24, 40),
     WINDOWS(ROW_CHECK, "windows 8x8", 1, 16, 16, 8, 8, 2, 32, 32, ABSENT, ABSENT),
     WINDOWS(ROW_CHECK, "windows 3x5", 2, 6, 10, 3, 5, 1, 16, 16, ABSENT, ABSENT),
     WINDOWS(ROW_CHECK, "windows 7x7 past the grid", 1, 10, 16, 7, 7, 2, 16, 16, ABSENT, ABSENT),
@@ -120,6 +126,8 @@ static const check_row rows[] = {
             DIMS(384)),
     POOLED(ROW_BENCH, "Hiera-T stage 2 pooled queries", 1, 256, 256, 8, 8, 2, 96, 96, ABSENT,
            ABSENT),
+    MEMORY(ROW_BENCH, "small memory 448 x 2272 d 128, values of 64", 1, 448, 2272, 1, 128, 64, 2240,
+           DIMS(448, 64, 2), DIMS(448, 64, 2), DIMS(1, 2272)),
     GLOBAL(ROW_BENCH, "decoder tokens to image", 1, 9, 4096, 8, 16, 16),
     GLOBAL(ROW_BENCH, "decoder image to tokens", 1, 4096, 9, 8, 16, 16),
 };
