@@ -318,12 +318,16 @@ static void store(roto_segmenter *s, segment_object *o, const float *encoded)
 }
 
 /* A tracked mask enters as it was decoded; of a prompted one what the user saw, in black and white:
- * logits whose sigmoid is 0 or 1. */
+ * logits whose sigmoid is 0 or 1. Where the model enlarges them first, the border lies where the
+ * enlarged logits change their sign, and they are made large by a power of two. */
 static void write_mask(const roto_segmenter *s, const segment_object *o, float *out)
 {
+    const bool enlarged = s->model->config.memory_mask_stride < SAM2_MASK_STRIDE;
     for (int64_t i = 0; i < n_pixels(s); i++) {
         if (o->source == ROTO_SEGMENT_TRACKED)
             out[i] = o->raw[i];
+        else if (enlarged)
+            out[i] = o->logits[i] * 0x1p100f;
         else
             out[i] = o->logits[i] > 0 ? -MASK_NO_OBJECT_LOGIT : MASK_NO_OBJECT_LOGIT;
     }

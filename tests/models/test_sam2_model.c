@@ -179,12 +179,48 @@ static void wrong_configs_are_refused_by_field(void **state)
     assert_config_refused(&none, "\"mem_dim\":64", "\"mem_dim\":48", "has to divide");
     assert_config_refused(&none, "[24,32,96,320]", "[24,32,96]", "list of 4 values");
     assert_config_refused(&none, "[24,32,96,320]", "[24,32,96,321]", "mobilenet_v2");
-    assert_config_refused(&none, "mobilenet_v2", "hiera", "this build has");
+    assert_config_refused(&none, "mobilenet_v2", "resnet", "this build has");
+    assert_config_refused(&none, "\"memory_mask_stride\":4", "\"memory_mask_stride\":2", "1 or 4");
     assert_config_refused(&none, "\"image_multiple\":32", "\"image_multiple\":40",
                           "multiples of 32");
     assert_config_refused(&none, "\"image_multiple\":32,", "", "either 'image_size'");
     assert_config_refused(&none, "\"sam2\"", "\"sam3\"", "'family'");
     assert_config_refused(&none, "false", "0", "true or false");
+}
+
+/* The small model's config with another trunk. */
+static void assert_hiera_refused(const char *fields, const char *part_of_message)
+{
+    const synthetic_model none = {0};
+    char to[512];
+    snprintf(to, sizeof(to), "\"hiera\",%s", fields);
+    assert_config_refused(&none, "\"mobilenet_v2\",\"trunk_channels\":[24,32,96,320]", to,
+                          part_of_message);
+}
+
+static void hieras_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    const char *const channels = "\"trunk_channels\":[16,32,64,128]";
+    const char *const layout = "\"trunk_channels\":[16,32,64,128],\"trunk_blocks\":[1,2,7,2],"
+                               "\"trunk_global_blocks\":[5,7,9],\"trunk_pos_embed\":7";
+    char fields[400];
+    assert_hiera_refused(channels, "needs 'trunk_blocks' and 'trunk_windows'");
+    snprintf(fields, sizeof(fields), "%s,\"trunk_windows\":[8,4,14,7]", layout);
+    assert_hiera_refused(fields, "'trunk_heads' is 0");
+    snprintf(fields, sizeof(fields), "%s,\"trunk_windows\":[8,4,14,7],\"trunk_heads\":3", layout);
+    assert_hiera_refused(fields, "'trunk_heads' is 3");
+    snprintf(fields, sizeof(fields), "%s,\"trunk_windows\":[8,5,14,7],\"trunk_heads\":1", layout);
+    assert_hiera_refused(fields, "'trunk_windows' 5 of stage 1 has to be even");
+    assert_hiera_refused("\"trunk_channels\":[16,32,64,129],\"trunk_blocks\":[1,2,7,2],"
+                         "\"trunk_windows\":[8,4,14,7]",
+                         "twice the one before");
+    assert_hiera_refused("\"trunk_channels\":[16,32,64,128],\"trunk_blocks\":[1,2,63,2],"
+                         "\"trunk_windows\":[8,4,14,7]",
+                         "at most 64");
+    assert_hiera_refused("\"trunk_channels\":[16,32,64,128],\"trunk_blocks\":[1,2,7,2],"
+                         "\"trunk_windows\":[8,4,14,7],\"trunk_heads\":1",
+                         "needs 'trunk_pos_embed'");
 }
 
 static void input_sizes_follow_the_frame(void **state)
@@ -212,6 +248,7 @@ int main(void)
         cmocka_unit_test(graphs_have_the_documented_outputs_and_cost),
         cmocka_unit_test(wrong_tensors_are_listed_by_name),
         cmocka_unit_test(wrong_configs_are_refused_by_field),
+        cmocka_unit_test(hieras_that_cannot_be_are_refused),
         cmocka_unit_test(input_sizes_follow_the_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,8 @@ struct golden {
 golden *golden_open(const char *path)
 {
     char full[512];
-    snprintf(full, sizeof(full), "%s/%s", ROTO_SOURCE_DIR, path);
+    snprintf(full, sizeof(full), "%s%s%s", path[0] == '/' ? "" : ROTO_SOURCE_DIR,
+             path[0] == '/' ? "" : "/", path);
     FILE *file = fopen(full, "rb");
     if (!file)
         fail_msg("cannot open %s", full);
@@ -45,15 +46,38 @@ void golden_close(golden *g)
     free(g);
 }
 
-const float *golden_get(const golden *g, const char *name, int64_t count)
+/* The bytes of a tensor: from *first, up to the value returned. */
+static int64_t extent_of(const golden *g, const char *name, int64_t *first)
 {
     const cJSON *entry = cJSON_GetObjectItemCaseSensitive(g->header, name);
     if (!entry)
         fail_msg("no golden values called %s", name);
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(entry, "data_offsets");
-    const double first = cJSON_GetArrayItem(offsets, 0)->valuedouble,
-                 end = cJSON_GetArrayItem(offsets, 1)->valuedouble;
-    assert_int_equal((int64_t)(end - first), count * (int64_t)sizeof(float));
+    *first = (int64_t)cJSON_GetArrayItem(offsets, 0)->valuedouble;
+    return (int64_t)cJSON_GetArrayItem(offsets, 1)->valuedouble;
+}
+
+int64_t golden_count(const golden *g, const char *name)
+{
+    int64_t first;
+    const int64_t end = extent_of(g, name, &first);
+    return (end - first) / (int64_t)sizeof(float);
+}
+
+const float *golden_get(const golden *g, const char *name, int64_t count)
+{
+    int64_t first;
+    const int64_t end = extent_of(g, name, &first);
+    assert_int_equal(end - first, count * (int64_t)sizeof(float));
     /* The header is padded to 8 bytes, and floats follow floats. */
-    return (const float *)(const void *)(g->data + (size_t)first);
+    return (const float *)(const void *)(g->data + first);
+}
+
+const char *golden_metadata(const golden *g, const char *key)
+{
+    const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(g->header, "__metadata__");
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(metadata, key));
+    if (!text)
+        fail_msg("no metadata called %s", key);
+    return text;
 }

@@ -7,29 +7,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint64_t synthetic_bits(const char *name, uint64_t i)
+static uint64_t key_of(const char *name)
 {
     uint64_t key = 0xcbf29ce484222325u;
     for (; *name; name++)
         key = (key ^ (uint8_t)*name) * 0x100000001b3u;
+    return key;
+}
+
+static uint64_t bits_of(uint64_t key, uint64_t i)
+{
     uint64_t z = key + (i + 1) * 0x9E3779B97F4A7C15u;
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     return z ^ (z >> 31);
 }
 
+static float value_of(uint64_t key, uint64_t i)
+{
+    return (float)(bits_of(key, i) >> 40) / 8388608.0f - 1.0f;
+}
+
+uint64_t synthetic_bits(const char *name, uint64_t i)
+{
+    return bits_of(key_of(name), i);
+}
+
 float synthetic_value(const char *name, uint64_t i)
 {
-    return (float)(synthetic_bits(name, i) >> 40) / 8388608.0f - 1.0f;
+    return value_of(key_of(name), i);
 }
 
 void synthetic_fill(float *values, int64_t n, const char *name, float scale)
 {
+    const uint64_t key = key_of(name);
     for (int64_t i = 0; i < n; i++)
-        values[i] = scale * synthetic_value(name, (uint64_t)i);
+        values[i] = scale * value_of(key, (uint64_t)i);
 }
 
-enum { MAX_TENSORS = 512 };
+enum { MAX_TENSORS = 2048 };
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -267,6 +283,36 @@ synthetic_model synthetic_sam2(void)
     put_memory(&m);
     put_prompt_encoder(&m);
     put_decoder(&m);
+    return m;
+}
+
+synthetic_model synthetic_from_list(const char *text)
+{
+    synthetic_model m = {.tensors = calloc(MAX_TENSORS, sizeof(named_tensor))};
+    assert_non_null(m.tensors);
+    while (*text) {
+        char name[160];
+        float base, scale;
+        int read = 0;
+        assert_int_equal(sscanf(text, "%159s %f %f%n", name, &base, &scale, &read), 3);
+        text += read;
+        tensor_shape shape = {0};
+        while (*text == ' ') {
+            char *end;
+            assert_true(shape.rank < TENSOR_MAX_RANK);
+            shape.dim[shape.rank++] = strtoll(text, &end, 10);
+            text = end;
+        }
+        text += *text == '\n';
+        const int64_t n = shape_count(&shape);
+        float *values = malloc((size_t)n * sizeof(float));
+        assert_true(values && m.n < MAX_TENSORS);
+        const uint64_t key = key_of(name);
+        for (int64_t i = 0; i < n; i++)
+            values[i] = base + scale * value_of(key, (uint64_t)i);
+        m.tensors[m.n++] =
+            (named_tensor){.name = strdup(name), .type = DTYPE_F32, .shape = shape, .data = values};
+    }
     return m;
 }
 

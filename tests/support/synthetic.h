@@ -14,13 +14,19 @@ float synthetic_value(const char *name, uint64_t i);
 /* values[i] = scale * synthetic_value(name, i) */
 void synthetic_fill(float *values, int64_t n, const char *name, float scale);
 
-/* Every tensor of a roto-s model under its published name; free with synthetic_free. */
+/* Tensors under their published names; free with synthetic_free. */
 typedef struct synthetic_model {
     named_tensor *tensors;
     int n;
 } synthetic_model;
 
+/* Every tensor of a roto-s model. */
 synthetic_model synthetic_sam2(void);
+
+/* The model whose tensors a text lists, a line each: name, base, scale, dimensions; an element is
+ * base + scale * synthetic_value(name, i). */
+synthetic_model synthetic_from_list(const char *text);
+
 void synthetic_free(synthetic_model *model);
 
 /* The config of that model for input of about `pixels` pixels. */

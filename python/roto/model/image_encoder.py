@@ -3,9 +3,10 @@
 from torch import nn
 from torch.nn import functional as F
 
+from .hiera import Hiera
 from .mobilenet import MobileNetV2
 
-TRUNKS = {"mobilenet_v2": MobileNetV2}
+TRUNKS = {"hiera": Hiera, "mobilenet_v2": MobileNetV2}
 
 
 class FpnNeck(nn.Module):
@@ -28,7 +29,7 @@ class ImageEncoder(nn.Module):
         super().__init__()
         if config.trunk not in TRUNKS:
             raise ValueError(f"trunk {config.trunk!r}: known are {', '.join(TRUNKS)}")
-        self.trunk = TRUNKS[config.trunk]()
+        self.trunk = TRUNKS[config.trunk](config)
         self.neck = FpnNeck(config.trunk_channels, config.d_model)
 
     def forward(self, images):

@@ -20,16 +20,17 @@ class LayerNorm2d(nn.Module):
 
 
 class MLP(nn.Module):
-    """Linear layers with ReLU in between."""
+    """Linear layers with an activation in between."""
 
-    def __init__(self, in_dim, hidden_dim, out_dim, n_layers):
+    def __init__(self, in_dim, hidden_dim, out_dim, n_layers, activation=F.relu):
         super().__init__()
+        self.activation = activation
         dims = [in_dim] + [hidden_dim] * (n_layers - 1) + [out_dim]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(dims, dims[1:]))
 
     def forward(self, x):
         for layer in self.layers[:-1]:
-            x = F.relu(layer(x))
+            x = self.activation(layer(x))
         return self.layers[-1](x)
 
 

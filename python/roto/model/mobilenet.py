@@ -43,7 +43,7 @@ class MobileNetV2(nn.Module):
 
     channels = (24, 32, 96, 320)
 
-    def __init__(self):
+    def __init__(self, config=None):
         super().__init__()
         self.stem = nn.Conv2d(3, STEM_CHANNELS, 3, 2, 1)
         blocks, channels = [], STEM_CHANNELS

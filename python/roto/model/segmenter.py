@@ -64,7 +64,8 @@ class Segmenter(nn.Module):
         self.sam_mask_decoder = MaskDecoder(config)
         self.mask_downsample = nn.Conv2d(1, 1, 4, 4)
         self.obj_ptr_proj = MLP(d, d, d, 3)
-        self.obj_ptr_tpos_proj = nn.Linear(d, m)
+        if config.pointer_time:
+            self.obj_ptr_tpos_proj = nn.Linear(d, m)
 
         def embedding(*shape):
             return nn.Parameter(nn.init.trunc_normal_(torch.empty(*shape), std=0.02))
@@ -73,7 +74,8 @@ class Segmenter(nn.Module):
         self.no_mem_embed = embedding(1, 1, d)
         self.no_mem_pos_enc = embedding(1, 1, d)  # in every published checkpoint, used by none
         self.no_obj_ptr = embedding(1, d)
-        self.no_obj_embed_spatial = embedding(1, m)
+        if config.no_obj_embed_spatial:
+            self.no_obj_embed_spatial = embedding(1, m)
 
     # ---- image ------------------------------------------------------------------------------
 
@@ -107,10 +109,12 @@ class Segmenter(nn.Module):
     def pointer_memory(self, pointers, ages):
         """pointers [n, p, d]: each becomes d / mem_dim tokens. ages [p] or [n, p]: how many frames
         ago; ages are measured in units of the longest list, as on an endless stream."""
-        pos = sine_1d(ages / (self.config.max_obj_ptrs - 1), self.config.d_model)
-        pos = self.obj_ptr_tpos_proj(pos)
         parts = self.config.d_model // self.config.mem_dim
         tokens = pointers.unflatten(2, (parts, -1)).flatten(1, 2)
+        if not self.config.pointer_time:
+            return tokens, torch.zeros_like(tokens)
+        pos = sine_1d(ages / (self.config.max_obj_ptrs - 1), self.config.d_model)
+        pos = self.obj_ptr_tpos_proj(pos)
         pos = pos.repeat_interleave(parts, dim=-2)
         return tokens, pos.expand_as(tokens) if pos.dim() == 3 else pos[None].expand_as(tokens)
 
@@ -196,5 +200,7 @@ class Segmenter(nn.Module):
             logits = full if mask is None else mask - 0.5
         mask = (logits > 0).to(s16.dtype) if prompted else logits.sigmoid()
         memory = self.memory_encoder(s16, mask * c.mask_sigmoid_scale + c.mask_sigmoid_bias)
-        absent = (score <= 0).to(memory.dtype)[..., None, None]
-        return memory + absent * self.no_obj_embed_spatial[..., None, None]
+        if c.no_obj_embed_spatial:
+            absent = (score <= 0).to(memory.dtype)[..., None, None]
+            memory = memory + absent * self.no_obj_embed_spatial[..., None, None]
+        return memory.bfloat16().to(memory.dtype) if c.memory_bf16 else memory

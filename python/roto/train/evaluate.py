@@ -115,7 +115,7 @@ def read_sequence(root, name, config):
     frames, masks = [], []
     for file in sorted(os.listdir(folder)):
         image = Image.open(f"{folder}/{file}").convert("RGB")
-        size = config.image_size(*image.size)
+        size = config.input_size(*image.size)
         pixels = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None].float()
         small = F.interpolate(pixels, size=size[::-1], mode="bilinear", antialias=True)
         frames.append(small[0])

@@ -2,180 +2,28 @@
 
     python -m roto.train.golden tests/models/golden tests/track/golden
 
-Weights and inputs come from a counter-based generator keyed by name (splitmix64 from the FNV-1a
-hash of the name), which tests/support/synthetic.c has too. Graphs are computed in double precision,
-so that only the C side's rounding shows.
+Graphs are computed in double precision, so that only the C side's rounding shows, and those of the
+published models are kept as samples. python/tests/test_against_sam2.py and parity.py compare the
+definition and C with the published code.
 """
 
-import json
-import math
-import struct
+import dataclasses
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy import ndimage
-from torch.nn import functional as F
 
-from ..model import Config, Segmenter
-from ..model.layers import tokens_of
-from ..model.position import sine_2d
+from ..model import Config
+from ..model.config import HIERA_T
+from .graphs import Definition, graphs, nchw, notes, samples, synthetic_model
+from .synthetic import random_bits, write
 
-WIDTH, HEIGHT = 128, 96  # the model's input
+WIDTH, HEIGHT = 128, 96  # the small model's input
 CONFIG = Config(name="synthetic", image_pixels=WIDTH * HEIGHT)
+SQUARE = 256  # side of the published models' input here
 N_FRAMES = 8
-
-# Factors of weights whose name contains the key, the first that fits: they make masks differ over
-# time and between objects, and objects go out of sight and come back.
-GAINS = (
-    ("pred_obj_score_head.layers.2", 40.0),
-    ("iou_prediction_head.layers.2", 2.0),
-    ("output_hypernetworks_mlps", 1.4),
-    ("cross_attn_token_to_image", 1.5),
-    ("cross_attn_image.out_proj", 2.0),
-    ("cross_attn_image.v_proj", 2.0),
-    ("memory_encoder.out_proj", 2.0),
-    ("mask_downsampler", 2.0),
-)
-OFFSETS = (("pred_obj_score_head.layers.2.bias", 40.0),)
-EMBEDDINGS = (
-    "_embed",
-    "_token.weight",
-    "_tokens.weight",
-    "no_obj_ptr",
-    "maskmem_tpos_enc",
-    "gaussian_matrix",
-    "no_mem_pos_enc",
-)
-
-
-def random_bits(name, n):
-    key = 0xCBF29CE484222325
-    for byte in name.encode():
-        key = (key ^ byte) * 0x100000001B3 % 2**64
-    with np.errstate(over="ignore"):
-        z = np.uint64(key) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-def values(name, *shape):
-    """In [-1, 1), exact in single precision."""
-    bits = random_bits(name, math.prod(shape)) >> np.uint64(40)
-    return (bits.astype(np.float64) / 2**23 - 1).astype(np.float32).reshape(shape)
-
-
-def weight(name, shape):
-    v = values(name, *shape)
-    if name.endswith(".gamma"):
-        return np.float32(0.2) + np.float32(0.1) * v
-    if len(shape) == 1 and name.endswith(".weight"):
-        return np.float32(1) + np.float32(0.1) * v
-    if name.endswith(".bias"):
-        offset = next((offset for part, offset in OFFSETS if part in name), 0.0)
-        return np.float32(0.1) * v + np.float32(offset)
-    if any(part in name for part in EMBEDDINGS):
-        return v
-    fan_in = shape[0] if "output_upscaling" in name else math.prod(shape) // shape[0]
-    gain = next((gain for part, gain in GAINS if part in name), 1.0)
-    return np.float32(math.sqrt(3 / fan_in) * gain) * v
-
-
-def synthetic_model(dtype):
-    model = Segmenter(CONFIG).eval()
-    model.load_state_dict(
-        {k: torch.from_numpy(weight(k, tuple(t.shape))) for k, t in model.state_dict().items()}
-    )
-    return model.to(dtype)
-
-
-def inputs(name, *shape, scale=1.0):
-    return torch.from_numpy(values(name, *shape)).double() * scale
-
-
-def nchw(t):
-    return t.permute(0, 3, 1, 2)
-
-
-def nhwc(t):
-    return t.permute(0, 2, 3, 1)
-
-
-# ---- graphs -------------------------------------------------------------------------------------
-
-
-def frame_graph(model, out):
-    features = model.encode_image(nchw(inputs("golden.image", 1, HEIGHT, WIDTH, 3, scale=2)))
-    out["frame.vision_features"] = nhwc(features.s16)
-    out["frame.high_res_s0"] = nhwc(features.s4)
-    out["frame.high_res_s1"] = nhwc(features.s8)
-    return features
-
-
-def memory_attention_graph(model, features, out):
-    """Object 0 has every memory and 16 pointers; object 1 memories 0 and 3 and 5 pointers."""
-    h, w = HEIGHT // 16, WIDTH // 16
-    cells, n_spatial = h * w, CONFIG.num_maskmem
-    memory = inputs("golden.memory", 2, n_spatial * cells + 32, CONFIG.mem_dim)
-    pointer_pos = inputs("golden.pointer_pos", 2, 32, CONFIG.mem_dim, scale=0.5)
-    place = tokens_of(sine_2d(CONFIG.mem_dim, h, w, "cpu")[None])
-    answers = []
-    for i, (slots, n_tokens) in enumerate(((range(n_spatial), 32), ((0, 3), 10))):
-        spatial = []
-        for slot in slots:
-            rank = n_spatial if slot == 0 else n_spatial - slot  # slot 0 is the prompted frame
-            tokens = memory[i : i + 1, slot * cells : (slot + 1) * cells]
-            spatial.append((tokens, place + model.maskmem_tpos_enc[rank - 1, 0]))
-        first = n_spatial * cells
-        pointers = memory[i : i + 1, first : first + n_tokens], pointer_pos[i : i + 1, :n_tokens]
-        answers.append(model.recall(features.s16, spatial, [pointers]))
-    out["memory_attention.out"] = nhwc(torch.cat(answers))
-
-
-def grid_pe(model, h, w):
-    """The decoder's position encoding, in the model's precision."""
-    y, x = torch.meshgrid(torch.arange(h) + 0.5, torch.arange(w) + 0.5, indexing="ij")
-    points = torch.stack((x / w, y / h), -1).double()
-    return model.sam_prompt_encoder.pe_layer(points).permute(2, 0, 1)[None]
-
-
-def decoder_graph(model, out):
-    h, w = HEIGHT // 16, WIDTH // 16
-    features = nchw(inputs("golden.pix_feat", 3, h, w, CONFIG.d_model))
-    s0 = nchw(inputs("golden.s0", 1, 4 * h, 4 * w, CONFIG.d_model // 8))
-    s1 = nchw(inputs("golden.s1", 1, 2 * h, 2 * w, CONFIG.d_model // 4))
-    prompt = model.sam_prompt_encoder
-    mask = inputs("golden.mask", 1, 1, 4 * h, 4 * w, scale=8)
-    prompts = (  # points, labels, mask: nothing; two clicks; a box and a mask
-        ([[0, 0]], [-1], None),
-        ([[20, 30], [90.5, 60]], [1, 0], None),
-        ([[10, 12], [100, 80]], [2, 3], mask),
-    )
-    answers = []
-    for i, (points, labels, mask) in enumerate(prompts):
-        masks, ious, tokens, score = model.sam_mask_decoder(
-            features[i : i + 1],
-            grid_pe(model, h, w),
-            prompt.sparse(
-                torch.tensor([points]).double(), torch.tensor([labels]), (WIDTH, HEIGHT)
-            ),
-            prompt.no_dense() if mask is None else prompt.dense(mask),
-            s0,
-            s1,
-        )
-        answers.append((masks, ious, score, model.obj_ptr_proj(tokens)))
-    for name, parts in zip(("masks", "ious", "object_score", "pointers"), zip(*answers)):
-        out[f"decoder.{name}"] = torch.cat(parts)
-
-
-def memory_encoder_graph(model, out):
-    h, w = HEIGHT // 16, WIDTH // 16
-    features = nchw(inputs("golden.pix_feat", 2, h, w, CONFIG.d_model))
-    mask = inputs("golden.memory_mask", 2, 1, 4 * h, 4 * w, scale=10).sigmoid()
-    mask = mask * CONFIG.mask_sigmoid_scale + CONFIG.mask_sigmoid_bias
-    out["memory_encoder.out"] = tokens_of(model.memory_encoder(features, mask))
 
 
 # ---- tracks -------------------------------------------------------------------------------------
@@ -207,7 +55,7 @@ class Object:
         self.logits = None
 
     def recall(self, frame, features):
-        model, c = self.model, CONFIG
+        model, c = self.model, self.model.config
         spatial = [model.spatial_memory(m, c.num_maskmem) for m, _ in self.prompted.values()]
         pointers = [(frame - t, p) for t, (_, p) in self.prompted.items() if t <= frame]
         nearest = (frame - 2) // c.memory_temporal_stride * c.memory_temporal_stride
@@ -265,7 +113,10 @@ def rectangle(x0, y0, x1, y1):
 def prompts_of_track():
     """By object and frame."""
     click = {"points": torch.tensor([[[40.0, 40.0]]]), "labels": torch.tensor([[1]])}
-    box = {"points": torch.tensor([[[60.0, 20.0], [110.0, 70.0]]]), "labels": torch.tensor([[2, 3]])}
+    box = {
+        "points": torch.tensor([[[60.0, 20.0], [110.0, 70.0]]]),
+        "labels": torch.tensor([[2, 3]]),
+    }
     return [{0: click}, {0: box}, {0: {"mask": rectangle(20, 50, 60, 80)}}]
 
 
@@ -301,25 +152,6 @@ def track(model, prompts, removed=None):
     }
 
 
-# ---- files --------------------------------------------------------------------------------------
-
-
-def write(path, tensors):
-    header, data = {}, b""
-    for name, t in tensors.items():
-        array = np.ascontiguousarray(t, dtype="<f4")
-        header[name] = {
-            "dtype": "F32",
-            "shape": list(array.shape),
-            "data_offsets": [len(data), len(data) + array.nbytes],
-        }
-        data += array.tobytes()
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
-
-
 def report(name, result):
     area = (result["track.logits"] > 0).mean((2, 3))
     print(f"{name}: areas in % by object and frame")
@@ -331,15 +163,14 @@ def report(name, result):
 
 @torch.no_grad()
 def main(models_dir, track_dir):
-    out = {}
-    model = synthetic_model(torch.float64)
-    features = frame_graph(model, out)
-    memory_attention_graph(model, features, out)
-    decoder_graph(model, out)
-    memory_encoder_graph(model, out)
-    write(Path(models_dir) / "sam2_graphs.safetensors", out)
+    small = Definition(CONFIG)
+    path = Path(models_dir) / "sam2_graphs.safetensors"
+    write(path, graphs(small, (WIDTH, HEIGHT)), notes(small))
+    tiny = Definition(dataclasses.replace(HIERA_T, image_size=SQUARE))
+    outputs = {name: samples(t) for name, t in graphs(tiny, (SQUARE, SQUARE)).items()}
+    write(Path(models_dir) / "sam2_hiera_t.safetensors", outputs, notes(tiny))
 
-    model = synthetic_model(torch.float32)
+    model = synthetic_model(CONFIG, torch.float32)
     for name, prompts, removed in (
         ("sam2_track", prompts_of_track(), None),
         ("sam2_track_edit", prompts_of_edit(), {1: 6}),

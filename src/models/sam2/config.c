@@ -32,19 +32,26 @@ static const field fields[] = {
     {"image_std", FLOAT, REQUIRED, AT(image_std), 3, 0.01, 10},
     {"trunk", TEXT, REQUIRED, AT(trunk), 0, 0, 0},
     {"trunk_channels", INT, REQUIRED, AT(trunk_channels), SAM2_LEVELS, 1, 4096},
+    {"trunk_blocks", INT, OPTIONAL, AT(trunk_blocks), SAM2_LEVELS, 1, 64},
+    {"trunk_heads", INT, OPTIONAL, AT(trunk_heads), 0, 1, 64},
+    {"trunk_windows", INT, OPTIONAL, AT(trunk_windows), SAM2_LEVELS, 1, 64},
+    {"trunk_global_blocks", INT, OPTIONAL, AT(trunk_global_blocks), SAM2_GLOBAL_BLOCKS, 0, 255},
+    {"trunk_pos_embed", INT, OPTIONAL, AT(trunk_pos_embed), 0, 1, 64},
     {"d_model", INT, REQUIRED, AT(d_model), 0, 32, 1024},
     {"memory_attention_layers", INT, REQUIRED, AT(memory_attention_layers), 0, 1, SAM2_MAX_LAYERS},
     {"memory_attention_heads", INT, REQUIRED, AT(memory_attention_heads), 0, 1, 1},
     {"memory_attention_ffn", INT, REQUIRED, AT(memory_attention_ffn), 0, 1, 8192},
     {"rope_theta", FLOAT, REQUIRED, AT(rope_theta), 0, 1, 1e7},
     {"mem_dim", INT, REQUIRED, AT(mem_dim), 0, 4, 1024},
-    {"memory_mask_stride", INT, REQUIRED, AT(memory_mask_stride), 0, 4, 4},
+    {"memory_mask_stride", INT, REQUIRED, AT(memory_mask_stride), 0, 1, 4},
     {"memory_fuser_layers", INT, REQUIRED, AT(memory_fuser_layers), 0, 1, SAM2_MAX_LAYERS},
+    {"no_obj_embed_spatial", BOOL, OPTIONAL, AT(no_obj_embed_spatial), 0, 0, 1},
     {"mask_sigmoid_scale", FLOAT, REQUIRED, AT(mask_sigmoid_scale), 0, -100, 100},
     {"mask_sigmoid_bias", FLOAT, REQUIRED, AT(mask_sigmoid_bias), 0, -100, 100},
     {"num_maskmem", INT, REQUIRED, AT(num_maskmem), 0, 2, 16},
     {"memory_temporal_stride", INT, REQUIRED, AT(memory_temporal_stride), 0, 1, 64},
     {"max_obj_ptrs", INT, REQUIRED, AT(max_obj_ptrs), 0, 2, 64},
+    {"pointer_time", BOOL, OPTIONAL, AT(pointer_time), 0, 0, 1},
     {"memory_bf16", BOOL, OPTIONAL, AT(memory_bf16), 0, 0, 1},
     {"mask_in_channels", INT, REQUIRED, AT(mask_in_channels), 0, 4, 1024},
     {"decoder_layers", INT, REQUIRED, AT(decoder_layers), 0, 1, SAM2_MAX_LAYERS},
@@ -150,6 +157,11 @@ static roto_status check_together(const sam2_config *c)
     if (c->image_size % 32 || c->image_multiple % 32)
         return roto_fail(ROTO_ERROR_FORMAT, "model config: 'image_size' and 'image_multiple' have "
                                             "to be multiples of 32, the trunk's last stride");
+    if (c->memory_mask_stride != 1 && c->memory_mask_stride != SAM2_MASK_STRIDE)
+        return roto_fail(ROTO_ERROR_FORMAT,
+                         "model config: 'memory_mask_stride' is %d and has to "
+                         "be 1 or 4",
+                         c->memory_mask_stride);
     if (c->d_model % 32)
         return roto_fail(ROTO_ERROR_FORMAT,
                          "model config: 'd_model' is %d and has to be a multiple "
@@ -173,7 +185,8 @@ static roto_status check_together(const sam2_config *c)
 
 roto_status sam2_config_parse(const char *text, int64_t text_bytes, sam2_config *out)
 {
-    *out = (sam2_config){.max_hole_area = DEFAULT_MAX_HOLE_AREA};
+    *out = (sam2_config){
+        .max_hole_area = DEFAULT_MAX_HOLE_AREA, .no_obj_embed_spatial = true, .pointer_time = true};
     if (text_bytes < 0 || text_bytes > MAX_TEXT_BYTES)
         return roto_fail(ROTO_ERROR_FORMAT, "model config: %lld bytes; at most %d are read",
                          (long long)text_bytes, MAX_TEXT_BYTES);

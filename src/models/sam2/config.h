@@ -10,9 +10,10 @@
 #include <stdint.h>
 
 enum {
-    SAM2_LEVELS = 4,      /* feature levels of a trunk, at strides 4, 8, 16 and 32 */
-    SAM2_STRIDE = 16,     /* of the features that masks, memories and prompts meet on */
-    SAM2_MASK_STRIDE = 4, /* of mask logits */
+    SAM2_LEVELS = 4,        /* feature levels of a trunk, at strides 4, 8, 16 and 32 */
+    SAM2_STRIDE = 16,       /* of the features that masks, memories and prompts meet on */
+    SAM2_MASK_STRIDE = 4,   /* of mask logits */
+    SAM2_GLOBAL_BLOCKS = 3, /* of each published Hiera */
     SAM2_MAX_LAYERS = 8,
     SAM2_MAX_DOWNSAMPLER_LAYERS = 4,
     SAM2_NAME_BYTES = 64
@@ -28,6 +29,12 @@ typedef struct sam2_config {
 
     char trunk[SAM2_NAME_BYTES];
     int32_t trunk_channels[SAM2_LEVELS]; /* from stride 4 to stride 32 */
+    /* Of the trunk "hiera" alone, see hiera.c. */
+    int32_t trunk_blocks[SAM2_LEVELS];  /* of each stage */
+    int32_t trunk_heads;                /* of the first stage; each further one doubles them */
+    int32_t trunk_windows[SAM2_LEVELS]; /* sides of the attention windows of each stage, cells */
+    int32_t trunk_global_blocks[SAM2_GLOBAL_BLOCKS]; /* blocks that attend to the whole picture */
+    int32_t trunk_pos_embed; /* side of the position embedding that is stretched over the grid */
     int32_t d_model;
 
     int32_t memory_attention_layers, memory_attention_heads, memory_attention_ffn;
@@ -36,12 +43,14 @@ typedef struct sam2_config {
     int32_t mem_dim;            /* channels of a memory */
     int32_t memory_mask_stride; /* of the mask that the memory encoder reads */
     int32_t memory_fuser_layers;
+    bool no_obj_embed_spatial; /* the memory of an object out of sight is marked (SAM 2.1) */
     float mask_sigmoid_scale, mask_sigmoid_bias; /* of probabilities on their way into a memory */
 
     int32_t num_maskmem;            /* spatial memories of a frame: 1 prompted + the recent ones */
     int32_t memory_temporal_stride; /* recent memories: the last frame and every n-th before */
     int32_t max_obj_ptrs;
-    bool memory_bf16; /* memories are rounded to bfloat16, as the official code does */
+    bool pointer_time; /* memory attention is told the age of pointers (SAM 2.1) */
+    bool memory_bf16;  /* memories are rounded to bfloat16, as the official code does */
 
     int32_t mask_in_channels; /* of the prompt encoder's mask branch */
     int32_t decoder_layers, decoder_heads, decoder_mlp, decoder_downsample;

@@ -1,7 +1,6 @@
 #include "models/sam2/constants.h"
 
 #include "base/memory.h"
-#include "models/sam2/position.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +51,16 @@ tensor_id constant_fourier_grid(graph *g, const sam2_size *size, const float *ga
         return TENSOR_NONE;
     position_fourier_grid(values, gaussian, channels, size->h, size->w);
     return take(g, "fourier_grid", shape, values);
+}
+
+tensor_id constant_windowed_grid(graph *g, const windowed_embedding *e, int64_t h, int64_t w)
+{
+    const tensor_shape shape = SHAPE(1, h * w, e->channels);
+    float *values = values_for(g, &shape);
+    if (!values)
+        return TENSOR_NONE;
+    position_windowed_grid(values, e, h, w);
+    return take(g, "windowed_grid", shape, values);
 }
 
 tensor_id constant_tokens(graph *g, const float *const *rows, int n_rows, int64_t channels)

@@ -4,6 +4,7 @@
 
 #include "graph/graph.h"
 #include "models/sam2/config.h"
+#include "models/sam2/position.h"
 
 /* [1, h * w, channels], times `scale` */
 tensor_id constant_sine_grid(graph *g, const sam2_size *size, int32_t channels, float scale);
@@ -14,6 +15,9 @@ tensor_id constant_rope(graph *g, const sam2_size *size, int32_t head_dim, float
 /* [1, h * w, channels] */
 tensor_id constant_fourier_grid(graph *g, const sam2_size *size, const float *gaussian,
                                 int32_t channels);
+
+/* [1, h * w, channels], see position.h */
+tensor_id constant_windowed_grid(graph *g, const windowed_embedding *e, int64_t h, int64_t w);
 
 /* Rows of learned vectors, [1, n_rows, channels]. */
 tensor_id constant_tokens(graph *g, const float *const *rows, int n_rows, int64_t channels);

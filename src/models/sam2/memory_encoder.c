@@ -72,9 +72,15 @@ tensor_id memory_encoder_frame_build(graph *g, const memory_encoder_weights *m,
 }
 
 static tensor_id mask_downsample(graph *g, const memory_encoder_weights *m,
-                                 const sam2_config *config, tensor_id mask_logits)
+                                 const sam2_config *config, const sam2_size *size,
+                                 tensor_id mask_logits)
 {
     graph_scope(g, "memory_encoder.mask.");
+    if (config->memory_mask_stride == 1) {
+        const resize2d_attr full = {
+            .kind = RESIZE_BILINEAR, .out_h = size->image_h, .out_w = size->image_w};
+        mask_logits = graph_resize2d(g, mask_logits, &full);
+    }
     tensor_id x = graph_unary(g, UNARY_SIGMOID, mask_logits);
     x = graph_binary(g, BINARY_MUL, x, graph_scalar(g, config->mask_sigmoid_scale));
     x = add(g, x, graph_scalar(g, config->mask_sigmoid_bias));
@@ -90,7 +96,7 @@ tensor_id memory_encoder_build(graph *g, const memory_encoder_weights *m, const 
                                const sam2_size *size, tensor_id frame_features,
                                tensor_id mask_logits, int64_t batch)
 {
-    tensor_id x = add(g, mask_downsample(g, m, config, mask_logits), frame_features);
+    tensor_id x = add(g, mask_downsample(g, m, config, size, mask_logits), frame_features);
     const conv2d_attr depthwise = conv2d_square(1, FUSER_KERNEL / 2, config->d_model);
     for (int i = 0; i < m->n_fuser; i++) {
         const fuser_block *block = &m->fuser[i];

@@ -21,9 +21,18 @@ static void bind(sam2_model *m)
     /* Part of every checkpoint, but only models that do not add no_mem_embed directly use it. */
     weights_get(w, "", "no_mem_pos_enc", WEIGHT_AS_IS, SHAPE(1, 1, c->d_model));
     m->no_obj_ptr = weights_get(w, "", "no_obj_ptr", WEIGHT_AS_IS, SHAPE(1, c->d_model));
+    /* SAM 2.0 has neither: as if they were zero. */
     m->no_obj_embed_spatial =
-        weights_get(w, "", "no_obj_embed_spatial", WEIGHT_AS_IS, SHAPE(1, c->mem_dim));
-    m->obj_ptr_tpos_proj = linear_bind(w, "obj_ptr_tpos_proj", c->mem_dim, c->d_model);
+        c->no_obj_embed_spatial
+            ? weights_get(w, "", "no_obj_embed_spatial", WEIGHT_AS_IS, SHAPE(1, c->mem_dim))
+            : weights_derive(w, c->mem_dim);
+    m->obj_ptr_tpos_proj =
+        c->pointer_time
+            ? linear_bind(w, "obj_ptr_tpos_proj", c->mem_dim, c->d_model)
+            : (linear_weights){.weight = weights_derive(w, (int64_t)c->mem_dim * c->d_model),
+                               .bias = weights_derive(w, c->mem_dim),
+                               .n = c->mem_dim,
+                               .k = c->d_model};
     m->mask_downsample = conv_bind(w, "mask_downsample", 1, 1, SAM2_MASK_STRIDE);
 }
 
@@ -40,7 +49,8 @@ roto_status sam2_model_new(const char *config_text, int64_t config_bytes,
     m->trunk = trunk_find(m->config.trunk);
     if (!m->trunk) {
         status = roto_fail(ROTO_ERROR_UNSUPPORTED,
-                           "model config: 'trunk' is \"%s\"; this build has \"mobilenet_v2\"",
+                           "model config: 'trunk' is \"%s\"; this build has \"hiera\" "
+                           "and \"mobilenet_v2\"",
                            m->config.trunk);
         goto fail;
     }

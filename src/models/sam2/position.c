@@ -71,6 +71,53 @@ void position_fourier_grid(float *out, const float *gaussian, int32_t channels, 
     }
 }
 
+enum { CUBIC_TAPS = 4 };
+
+typedef struct cubic {
+    int32_t at[CUBIC_TAPS];
+    double part[CUBIC_TAPS];
+} cubic;
+
+/* Keys' cubic convolution with a = -3/4, half-pixel centres and repeated borders. */
+static cubic cubic_of(int64_t i, int64_t n_out, int32_t n_in)
+{
+    const double a = -0.75;
+    const double from = ((double)i + 0.5) * (double)n_in / (double)n_out - 0.5;
+    const double first = floor(from) - 1;
+    cubic c;
+    for (int t = 0; t < CUBIC_TAPS; t++) {
+        const double d = fabs(from - (first + t));
+        c.part[t] = d <= 1 ? ((a + 2) * d - (a + 3)) * d * d + 1
+                           : ((a * d - 5 * a) * d + 8 * a) * d - 4 * a;
+        const double at = first + t;
+        c.at[t] = at < 0 ? 0 : at > n_in - 1 ? n_in - 1 : (int32_t)at;
+    }
+    return c;
+}
+
+void position_windowed_grid(float *out, const windowed_embedding *e, int64_t h, int64_t w)
+{
+    const int64_t size = e->coarse_size, n = e->channels;
+    for (int64_t y = 0; y < h; y++) {
+        const cubic rows = cubic_of(y, h, e->coarse_size);
+        for (int64_t x = 0; x < w; x++, out += n) {
+            const cubic columns = cubic_of(x, w, e->coarse_size);
+            const float *window =
+                e->window + (y % e->window_size * e->window_size + x % e->window_size) * n;
+            for (int64_t c = 0; c < n; c++)
+                out[c] = window[c];
+            for (int i = 0; i < CUBIC_TAPS; i++) {
+                for (int j = 0; j < CUBIC_TAPS; j++) {
+                    const float part = (float)(rows.part[i] * columns.part[j]);
+                    const float *from = e->coarse + (rows.at[i] * size + columns.at[j]) * n;
+                    for (int64_t c = 0; c < n; c++)
+                        out[c] += part * from[c];
+                }
+            }
+        }
+    }
+}
+
 void position_time(float *out, double time, int32_t channels)
 {
     const int32_t half = channels / 2;

@@ -20,6 +20,17 @@ void position_fourier(float *out, const float *gaussian, int32_t channels, doubl
 void position_fourier_grid(float *out, const float *gaussian, int32_t channels, int32_t h,
                            int32_t w);
 
+/* A learned embedding of a picture's cells (Bolya et al. 2023): a coarse one that is stretched over
+ * the grid, bicubically as PyTorch does it, plus one of a window that is repeated over it. */
+typedef struct windowed_embedding {
+    const float *coarse; /* [coarse_size, coarse_size, channels] */
+    const float *window; /* [window_size, window_size, channels] */
+    int32_t coarse_size, window_size, channels;
+} windowed_embedding;
+
+/* out [h * w, channels] */
+void position_windowed_grid(float *out, const windowed_embedding *e, int64_t h, int64_t w);
+
 /* Sine encoding of a time (Vaswani et al. 2017): sines, then cosines. out [channels] */
 void position_time(float *out, double time, int32_t channels);
 
