@@ -1,8 +1,9 @@
-/* roto/eval.h - accuracy: tracking against MOTChallenge ground truth, detection against boxes. */
+/* roto/eval.h - accuracy: tracking against MOTChallenge ground truth, detection against boxes,
+ * masks against those of DAVIS. */
 #ifndef ROTO_EVAL_H
 #define ROTO_EVAL_H
 
-#include <roto/detect.h>
+#include <roto/segment.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -52,6 +53,65 @@ typedef struct roto_detection_scores {
 ROTO_API roto_status roto_eval_detect(const char *dir, roto_detector *detector,
                                       int32_t missing_is_empty, roto_detection_scores **scores,
                                       int32_t *n_scores);
+
+/* What a tracker is told about each object, on the frame in which it is first seen. */
+typedef enum roto_davis_prompt {
+    ROTO_DAVIS_MASK = 0, /* its mask */
+    ROTO_DAVIS_BOX = 1, /* the box around it: the centres of its outermost pixels are the corners */
+    ROTO_DAVIS_POINT = 2 /* one click on the pixel farthest from all that is not the object; of
+                            several the topmost, of those the leftmost */
+} roto_davis_prompt;
+
+typedef enum roto_davis_tracker {
+    ROTO_DAVIS_SEGMENTER = 0,
+    /* To compare with: the first mask (or the filled box), */
+    ROTO_DAVIS_STILL = 1, /* kept where it is, */
+    ROTO_DAVIS_FILTER = 2 /* moved as a whole by a correlation filter (MOSSE, Bolme et al. 2010) */
+} roto_davis_tracker;
+
+typedef struct roto_davis_params {
+    size_t struct_bytes;          /* sizeof(roto_davis_params), set by its _default function */
+    const char *const *sequences; /* [n_sequences]; NULL: all */
+    int32_t n_sequences;
+    const char *results_dir; /* masks that were made before, SEQUENCE/FRAME.png, are scored; NULL:
+                                a tracker is run */
+    roto_davis_tracker tracker;
+    roto_segmenter *segmenter; /* of ROTO_DAVIS_SEGMENTER; is reset before and after a sequence */
+    roto_davis_prompt prompt;
+    int32_t all_frames;       /* 1: the first frame of an object and the last one count, too */
+    const char *masks_dir;    /* masks are written as SEQUENCE/FRAME.png; NULL: not */
+    const char *pictures_dir; /* four frames a sequence are written as SEQUENCE-FRAME.png: the mask
+                                 in colour, the true one's outline in white; NULL: not */
+    /* Called after each frame; another value than 0 ends the evaluation: ROTO_CANCELLED. */
+    int32_t (*progress)(void *user, const char *sequence, int64_t n_done, int64_t n_frames);
+    void *user;
+} roto_davis_params;
+
+ROTO_API roto_davis_params roto_davis_params_default(void);
+
+/* J (region) and F (boundary) of Perazzi et al. 2016: mean, recall (share of frames above a half)
+ * and decay (first quarter less last), 0..1; NaN where no frame is scored. */
+typedef struct roto_davis_scores {
+    char sequence[64]; /* "MEAN": over all objects of all sequences */
+    int32_t object;    /* its id; 0: mean over the objects of the sequence, or of all */
+    int32_t n_objects; /* that the row is a mean of */
+    int64_t n_frames, n_scored;
+    double j_mean, j_recall, j_decay;
+    double f_mean, f_recall, f_decay;
+    double seconds; /* that the tracker took for the sequence, without reading files; 0: results */
+    /* Of an object; NULL in means. Frames are numbered from 0, in the order of their names. */
+    const int32_t *frame; /* [n_scored] */
+    const double *j, *f;  /* [n_scored] */
+} roto_davis_scores;
+
+/* Scores masks as the official evaluation of DAVIS 2017 (semi-supervised) does; docs/evaluation.md
+ * has the details. `dir` holds Annotations/480p/SEQUENCE/FRAME.png, Annotations/SEQUENCE/FRAME.png
+ * or SEQUENCE/Annotations/FRAME.png, and images (when a tracker needs them) beside it in
+ * JPEGImages. A sequence whose masks hold only 0 and 255 has one object, 1. params may not be NULL.
+ * *scores: a row for each object, after them the sequence's mean where it has several; MEAN last.
+ * Free with roto_eval_free(). */
+ROTO_API roto_status roto_eval_davis(const char *dir, const roto_davis_params *params,
+                                     roto_davis_scores **scores, int32_t *n_scores);
 
 ROTO_API void roto_eval_free(void *scores); /* NULL is fine */
 

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "eval/mot_measures.h"
+#include "eval/names.h"
 #include "format/mot_text.h"
 
 #include <roto/eval.h>
@@ -12,38 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { MAX_SEQUENCES = 100000, MAX_NAME_CHARS = sizeof(((roto_mot_scores *)0)->name) - 1 };
-
-typedef struct names {
-    char **items;
-    size_t n, capacity;
-} names;
-
-static void names_free(names *list)
-{
-    for (size_t i = 0; i < list->n; i++)
-        free(list->items[i]);
-    free(list->items);
-}
-
-static roto_status names_add(names *list, const char *name)
-{
-    if (list->n == MAX_SEQUENCES)
-        return roto_fail(ROTO_ERROR_UNSUPPORTED, "more than %d sequences", MAX_SEQUENCES);
-    if (!memory_grow((void **)&list->items, &list->capacity, list->n + 1, sizeof(char *)))
-        return ROTO_ERROR_MEMORY;
-    list->items[list->n] = memory_copy_string(name);
-    if (!list->items[list->n])
-        return ROTO_ERROR_MEMORY;
-    list->n++;
-    return ROTO_OK;
-}
-
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
 
 /* DIR/NAME and a tail, in memory of its own; NULL (message set) when there is none left. */
 static char *join(const char *dir, const char *name, const char *tail)
@@ -77,25 +46,8 @@ static roto_status list_sequences(const char *dir, names *out)
         status =
             roto_fail(ROTO_ERROR_ARGUMENT, "%s: no sequences; SEQUENCE/gt/gt.txt is expected", dir);
     if (status == ROTO_OK)
-        qsort(out->items, out->n, sizeof(*out->items), compare_names);
+        names_sort(out);
     return status;
-}
-
-static roto_status check_names(const names *list)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        const char *name = list->items[i];
-        if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-            return roto_fail(ROTO_ERROR_ARGUMENT, "\"%s\" is not the name of a sequence", name);
-        if (strlen(name) > MAX_NAME_CHARS)
-            return roto_fail(ROTO_ERROR_UNSUPPORTED,
-                             "sequence \"%s\": names have at most %zu characters", name,
-                             (size_t)MAX_NAME_CHARS);
-        for (size_t k = 0; k < i; k++)
-            if (strcmp(list->items[k], name) == 0)
-                return roto_fail(ROTO_ERROR_ARGUMENT, "sequence %s is named twice", name);
-    }
-    return ROTO_OK;
 }
 
 static int64_t last_frame(const mot_rows *rows)
@@ -191,18 +143,6 @@ static roto_status evaluate_all(const char *gt_dir, const char *results_dir, con
     return ROTO_OK;
 }
 
-static roto_status take_names(const char *const *sequences, int32_t n_sequences, names *out)
-{
-    if (n_sequences < 1)
-        return roto_fail(ROTO_ERROR_ARGUMENT, "%d sequences are named", n_sequences);
-    for (int32_t i = 0; i < n_sequences; i++) {
-        if (!sequences[i])
-            return roto_fail(ROTO_ERROR_ARGUMENT, "sequence %d has no name", i);
-        ROTO_TRY(names_add(out, sequences[i]));
-    }
-    return ROTO_OK;
-}
-
 roto_status roto_eval_mot(const char *gt_dir, const char *results_dir, const char *const *sequences,
                           int32_t n_sequences, roto_mot_scores **scores, int32_t *n_scores)
 {
@@ -213,9 +153,9 @@ roto_status roto_eval_mot(const char *gt_dir, const char *results_dir, const cha
     names list = {0};
     roto_mot_scores *all = NULL;
     roto_status status =
-        sequences ? take_names(sequences, n_sequences, &list) : list_sequences(gt_dir, &list);
+        sequences ? names_take(sequences, n_sequences, &list) : list_sequences(gt_dir, &list);
     if (status == ROTO_OK)
-        status = check_names(&list);
+        status = names_check(&list, sizeof((*scores)->name) - 1);
     if (status != ROTO_OK)
         goto done;
     all = memory_new_array(list.n + 1, sizeof(*all));

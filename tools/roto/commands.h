@@ -9,5 +9,6 @@ int command_info(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_eval_mot(int argc, char **argv);
 int command_eval_detect(int argc, char **argv);
+int command_eval_davis(int argc, char **argv);
 
 #endif

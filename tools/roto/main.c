@@ -20,6 +20,7 @@ static const command commands[] = {
     {"bench", "measure speed, kernel by kernel and as a whole", command_bench},
     {"eval mot", "score tracking results: HOTA, MOTA, IDF1", command_eval_mot},
     {"eval detect", "score a detector: average precision", command_eval_detect},
+    {"eval davis", "score masks through video: J and F", command_eval_davis},
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
