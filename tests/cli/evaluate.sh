@@ -34,3 +34,35 @@ prints 'person' "$roto" eval detect "$work/photos" --min-score 0.25 --json "$wor
 awk '$1 == "person" && $2 == "100.00" && $3 == "100.00" { good = 1 } END { exit !good }' "$work/stdout" ||
     fail "the detector's own boxes score $(cat "$work/stdout")"
 grep -q '"class":"person","class_id":0,"ap":1,' "$work/ap.json" || fail 'the JSON does not say what the table says'
+
+# Frames that do not change, with a rectangle as the true mask: what stays where it is fits it.
+mkdir -p "$work/davis/Annotations/photo" "$work/davis/JPEGImages/photo"
+base64 -d >"$work/mask.png" <<'PNG'
+iVBORw0KGgoAAAANSUhEUgAAA8AAAAIcAQMAAAADk1U4AAAABlBMVEUAAAD/AAAb/40iAAAAsElEQVR42u3PQQ0AIAwEwQYD+HeJA6qA
+Tz8EOiPgNhcBAAAAAAAAAAAAAAAAAAAAAAAAAAAAAEA/cx+s8uS49UVYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhY
+WFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhY+O8wAAAAAAAAAAAAAAAAAAAAAO9IPdsa
+dsqNLAUAAAAASUVORK5CYII=
+PNG
+for frame in 00000 00001 00002; do
+    cp "$source_dir/docs/images/overlay.jpg" "$work/davis/JPEGImages/photo/$frame.jpg"
+    cp "$work/mask.png" "$work/davis/Annotations/photo/$frame.png"
+done
+prints 'MEAN' "$roto" eval davis "$work/davis" --tracker still --prompt box
+awk '$1 == "photo" && $2 == "1" && $3 == "1" && $4 == "100.00" { good = 1 } END { exit !good }' "$work/stdout" ||
+    fail "a mask that fits scores $(cat "$work/stdout")"
+prints 'MEAN' "$roto" eval davis "$work/davis" --prompt mask --sequences photo --masks "$work/masks" \
+    --pictures "$work/pictures" --json "$work/davis.json"
+grep -q '"sequence":"photo","object":1,"tracker":"segmenter","prompt":"mask",' "$work/davis.json" ||
+    fail 'the JSON does not say what was evaluated'
+[ -s "$work/pictures/photo-00001.png" ] || fail 'there is no picture of the frame'
+"$roto" eval davis "$work/davis" --results "$work/masks" --json - >"$work/again.json"
+scores() {
+    grep -o '"j":\[.*' "$1"
+}
+[ "$(scores "$work/davis.json")" = "$(scores "$work/again.json")" ] || fail 'masks score otherwise when they are read back'
+expect 2 'there is no such folder' "$roto" eval davis "$work/nowhere"
+expect 1 'did you mean "photo"?' "$roto" eval davis "$work/davis" --sequences phot --tracker still
+expect 1 'a point has no extent' "$roto" eval davis "$work/davis" --tracker filter --prompt point
+expect 1 '--masks goes without it' "$roto" eval davis "$work/davis" --results "$work/masks" --masks "$work/masks"
+rm "$work/masks/photo/00001.png"
+expect 2 'masks/photo/00001.png' "$roto" eval davis "$work/davis" --results "$work/masks"
