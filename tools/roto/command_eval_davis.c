@@ -274,15 +274,14 @@ int command_eval_davis(int argc, char **argv)
     const command_line c = {
         .name = name,
         .operands = "DIR",
-        .about =
-            "Tracks the objects of video sequences with true masks and scores the result in\n"
-            "percent: J (overlap of regions) and F (fit of boundaries), each with mean, recall\n"
-            "(frames above a half) and decay (first quarter less last), as the official\n"
-            "evaluation of DAVIS 2017 does. An object's first frame, where the tracker is told\n"
-            "about it, and the last frame of a sequence do not count.\n\n"
-            "DIR holds Annotations/480p/SEQUENCE/FRAME.png (or Annotations/SEQUENCE/..., or\n"
-            "SEQUENCE/Annotations/...) with ids of objects as values, 0 for none, and images\n"
-            "beside it in JPEGImages. A sequence whose masks hold 0 and 255 has one object.",
+        .about = "Tracks the objects of video sequences with true masks and scores the result in\n"
+                 "percent: J (overlap of regions) and F (fit of boundaries), each with mean,\n"
+                 "recall (frames above a half) and decay (first quarter less last), as the\n"
+                 "official evaluation of DAVIS 2017 does. An object's first frame, where the\n"
+                 "tracker is told about it, and the last frame of a sequence do not count.\n\n"
+                 "DIR holds Annotations/480p/SEQUENCE/FRAME.png (or Annotations/SEQUENCE/..., or\n"
+                 "SEQUENCE/Annotations/...) with ids of objects as values, 0 for none, and images\n"
+                 "beside it in JPEGImages. A sequence whose masks hold 0 and 255 has one object.",
         .examples =
             "  roto eval davis DAVIS/ --prompt box --json box.json\n"
             "  roto eval davis DAVIS/ --sequences camel,dog --masks out/ --pictures shown/\n"
