@@ -5,35 +5,23 @@
 #include "track/assignment.h"
 #include "track/association.h"
 #include "track/camera.h"
+#include "track/evidence.h"
 #include "track/ranking.h"
 #include "track/registry.h"
+#include "track/track_check.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OBJECTS = 4096, MAX_CONFIRM_HITS = 1000 };
-static const double MAX_ABSENCE_S = 3600;
-static const double MAX_COORDINATE_PX = 1e6; /* far outside any picture */
-static const double MAX_TIME_S = 1e9;        /* 31 years; a double still holds microseconds */
-static const double LEAST_FRAME_S = 1e-6;
-
 /* Steps of a re-update are bounded, so that an absence of an hour costs no more than one of a
  * second. */
 enum { REUPDATE_MAX_STEPS = 64 };
 
-/* How sure it is that an object is there, in detections of score 1: a detection of high_score or
- * more adds LEAST_EVIDENCE and up to 1 as its score lies between high_score and 1; others add
- * nothing, they only carry the object on. A frame without any takes as much as an object needs to
- * be reported. So strong detections are believed soon and weak or flickering ones late: detectors
- * repeat their finds more often than their mistakes. */
-static const float LEAST_EVIDENCE = 0.05f;
-static const float EVIDENCE_PER_HIT = 1.25f; /* needed for each of confirm_hits beyond the first */
-static const float EVIDENCE_LIMIT = 3;       /* of what is needed is kept at most */
-
 struct roto_tracker {
     roto_tracker_params params;
+    float evidence_needed; /* see evidence.h */
     registry objects;
     assignment *pairing;
     roto_detection *detections; /* of this frame, best first, at most max_objects */
@@ -67,43 +55,6 @@ roto_tracker_params roto_tracker_params_default(void)
                                  .max_objects = 256};
 }
 
-static roto_status check_share(const char *name, float value)
-{
-    if (!(value >= 0 && value <= 1))
-        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: %s is %g; it must be in 0..1", name,
-                         (double)value);
-    return ROTO_OK;
-}
-
-static roto_status check_count(const char *name, int32_t value, int32_t least, int32_t most)
-{
-    if (value < least || value > most)
-        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: %s is %d; it must be in %d..%d", name,
-                         value, least, most);
-    return ROTO_OK;
-}
-
-static roto_status check_params(const roto_tracker_params *p)
-{
-    ROTO_TRY(check_share("high_score", p->high_score));
-    ROTO_TRY(check_share("low_score", p->low_score));
-    ROTO_TRY(check_share("birth_score", p->birth_score));
-    ROTO_TRY(check_share("match_iou", p->match_iou));
-    ROTO_TRY(check_share("match_iou_low", p->match_iou_low));
-    ROTO_TRY(check_share("momentum_weight", p->momentum_weight));
-    ROTO_TRY(check_count("momentum_frames", p->momentum_frames, 1, OBJECT_MAX_HISTORY - 1));
-    ROTO_TRY(check_count("confirm_hits", p->confirm_hits, 1, MAX_CONFIRM_HITS));
-    ROTO_TRY(check_count("class_aware", p->class_aware, 0, 1));
-    ROTO_TRY(check_count("max_objects", p->max_objects, 1, MAX_OBJECTS));
-    if (p->low_score > p->high_score)
-        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: low_score %g is above high_score %g",
-                         (double)p->low_score, (double)p->high_score);
-    if (!(p->max_absence_s >= 0 && p->max_absence_s <= MAX_ABSENCE_S))
-        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: max_absence_s is %g; it must be in 0..%g",
-                         p->max_absence_s, MAX_ABSENCE_S);
-    return ROTO_OK;
-}
-
 roto_status roto_tracker_new(const roto_tracker_params *params, roto_tracker **out)
 {
     if (!out)
@@ -118,11 +69,12 @@ roto_status roto_tracker_new(const roto_tracker_params *params, roto_tracker **o
                              params->struct_bytes, sizeof(p));
         p = *params;
     }
-    ROTO_TRY(check_params(&p));
+    ROTO_TRY(check_tracker_params("tracker", &p));
     roto_tracker *t = memory_new_array(1, sizeof(*t));
     if (!t)
         return ROTO_ERROR_MEMORY;
     t->params = p;
+    t->evidence_needed = evidence_needed(p.confirm_hits);
     size_t n = (size_t)p.max_objects;
     roto_status status = registry_init(&t->objects, p.max_objects);
     if (status == ROTO_OK)
@@ -188,44 +140,6 @@ void roto_tracker_reset(roto_tracker *t)
     t->frame = 0;
 }
 
-static bool inside(float coordinate)
-{
-    return coordinate >= -MAX_COORDINATE_PX && coordinate <= MAX_COORDINATE_PX; /* false for NaN */
-}
-
-static roto_status check_frame(const roto_tracker *t, const roto_detection *detections, int32_t n,
-                               double time_s, double frame_s)
-{
-    if (n < 0 || (n > 0 && !detections))
-        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: %d detections%s", n,
-                         n < 0 ? "" : " at no address");
-    if (!(fabs(time_s) <= MAX_TIME_S))
-        return roto_fail(ROTO_ERROR_ARGUMENT,
-                         "tracker: a frame at %g s; times lie within %g s of 0", time_s,
-                         MAX_TIME_S);
-    if (!(frame_s >= LEAST_FRAME_S && frame_s <= MAX_TIME_S))
-        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: a frame of %g s; it must last %g..%g s",
-                         frame_s, LEAST_FRAME_S, MAX_TIME_S);
-    if (t->has_time && time_s < t->time_s)
-        return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: a frame at %.6f s after one at %.6f s",
-                         time_s, t->time_s);
-    for (int32_t i = 0; i < n; i++) {
-        const roto_box *b = &detections[i].box;
-        if (!inside(b->x0) || !inside(b->y0) || !inside(b->x1) || !inside(b->y1) ||
-            b->x0 >= b->x1 || b->y0 >= b->y1)
-            return roto_fail(ROTO_ERROR_ARGUMENT,
-                             "tracker: detection %d has the box %g,%g,%g,%g; x0 < x1 and y0 < y1 "
-                             "must lie within %g px",
-                             i, (double)b->x0, (double)b->y0, (double)b->x1, (double)b->y1,
-                             MAX_COORDINATE_PX);
-        if (!(detections[i].score >= 0 && detections[i].score <= 1))
-            return roto_fail(ROTO_ERROR_ARGUMENT,
-                             "tracker: detection %d has the score %g; it must be in 0..1", i,
-                             (double)detections[i].score);
-    }
-    return ROTO_OK;
-}
-
 typedef struct {
     const roto_tracker *tracker;
     double time_s, frame_s;
@@ -240,11 +154,6 @@ static bool forgotten(const object *o, void *user)
     return unseen_s > now->tracker->params.max_absence_s || (!o->confirmed && o->missed_frames > 0);
 }
 
-static float evidence_needed(const roto_tracker *t)
-{
-    return EVIDENCE_PER_HIT * (float)(t->params.confirm_hits - 1);
-}
-
 static void predict_all(roto_tracker *t, const moment *now)
 {
     double dt_s = t->has_time ? now->time_s - t->time_s : 0;
@@ -253,7 +162,7 @@ static void predict_all(roto_tracker *t, const moment *now)
         kalman_predict(&o->motion, dt_s);
         o->predicted = kalman_get(&o->motion);
         if (o->missed_frames > 0) /* the frame before went by without it */
-            o->evidence = fmaxf(0, o->evidence - evidence_needed(t));
+            o->evidence = evidence_take(o->evidence, t->evidence_needed);
         o->missed_frames++;
         t->matched[i] = false;
     }
@@ -279,16 +188,6 @@ static void reupdate(object *o, const roto_detection *d, const moment *now)
     }
 }
 
-static void add_evidence(const roto_tracker *t, object *o, float score)
-{
-    float high = t->params.high_score, needed = evidence_needed(t);
-    if (score >= high)
-        o->evidence += LEAST_EVIDENCE + (high < 1 ? (score - high) / (1 - high) : 1);
-    if (o->evidence >= needed)
-        o->confirmed = true;
-    o->evidence = fminf(o->evidence, EVIDENCE_LIMIT * needed);
-}
-
 static void observe(const roto_tracker *t, object *o, const roto_detection *d, const moment *now)
 {
     if (o->n_history == 0)
@@ -301,7 +200,9 @@ static void observe(const roto_tracker *t, object *o, const roto_detection *d, c
     o->score = d->score;
     o->class_id = d->class_id;
     o->missed_frames = 0;
-    add_evidence(t, o, d->score);
+    o->evidence = evidence_add(o->evidence, t->evidence_needed, d->score, t->params.high_score);
+    if (o->evidence >= t->evidence_needed)
+        o->confirmed = true;
     object_observe(o, &(observation){d->box, t->frame, now->time_s});
 }
 
@@ -386,7 +287,7 @@ static int report(roto_tracker *t)
     int n = 0;
     for (int i = 0; i < t->objects.n_live; i++) {
         object *o = registry_at(&t->objects, i);
-        if (!o->confirmed || o->missed_frames > 0 || o->evidence < evidence_needed(t))
+        if (!o->confirmed || o->missed_frames > 0 || o->evidence < t->evidence_needed)
             continue;
         t->n_identities += !o->reported;
         o->reported = true;
@@ -407,7 +308,8 @@ roto_status roto_tracker_update(roto_tracker *t, const roto_detection *detection
 {
     if (!t || !tracks || !n_tracks)
         return roto_fail(ROTO_ERROR_ARGUMENT, "tracker: no tracker, or no place for its tracks");
-    ROTO_TRY(check_frame(t, detections, n_detections, time_s, frame_s));
+    ROTO_TRY(check_detections("tracker", detections, n_detections));
+    ROTO_TRY(check_times("tracker", time_s, frame_s, t->has_time ? &t->time_s : NULL));
     moment now = {t, time_s, frame_s};
     t->n_detections = ranking_best(detections, n_detections, t->detections, t->params.max_objects);
     t->n_high = 0;
