@@ -34,12 +34,21 @@ object *registry_at(registry *r, int i)
 
 object *registry_add(registry *r)
 {
+    object *o = registry_add_as(r, r->next_id);
+    r->next_id += o ? 1 : 0;
+    return o;
+}
+
+object *registry_add_as(registry *r, int64_t id)
+{
     if (r->n_unused == 0)
         return NULL;
-    int slot = r->unused[--r->n_unused];
-    r->live[r->n_live++] = slot;
+    int slot = r->unused[--r->n_unused], place = r->n_live++;
+    for (; place > 0 && r->slots[r->live[place - 1]].id > id; place--)
+        r->live[place] = r->live[place - 1];
+    r->live[place] = slot;
     object *o = &r->slots[slot];
-    *o = (object){.id = r->next_id++};
+    *o = (object){.id = id};
     return o;
 }
 

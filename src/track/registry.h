@@ -49,6 +49,9 @@ object *registry_at(registry *r, int i);
 /* A new object with the next identity, last in order; NULL when all slots are taken. */
 object *registry_add(registry *r);
 
+/* A new object of an identity that no living one has, in its place in the order. */
+object *registry_add_as(registry *r, int64_t id);
+
 /* Forgets the objects that `dead` picks; the others keep their order. */
 void registry_remove_if(registry *r, bool (*dead)(const object *o, void *user), void *user);
 
