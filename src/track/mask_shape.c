@@ -3,11 +3,10 @@
 #include "base/memory.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORD_BITS = 64, LEAST_SHARE = 5 /* one LEAST_SHARE-th of the largest part */ };
+enum { WORD_BITS = 64, LEAST_SHARE = 10 /* one LEAST_SHARE-th of the largest part */ };
 
 mask_grid mask_grid_make(int32_t w, int32_t h, int32_t frame_w, int32_t frame_h)
 {
@@ -52,13 +51,15 @@ static int32_t flood(mask_parts *p, const mask_grid *g, const float *logits, int
     p->part[at] = part;
     for (int32_t i = 0; i < n; i++) {
         const int32_t cell = p->queue[i], x = cell % g->w, y = cell / g->w;
-        const bool open[4] = {x > 0, x + 1 < g->w, y > 0, y + 1 < g->h};
-        const int32_t next[4] = {cell - 1, cell + 1, cell - g->w, cell + g->w};
-        for (int k = 0; k < 4; k++) {
-            if (!open[k] || p->part[next[k]] != 0 || !(logits[next[k]] > 0))
-                continue;
-            p->part[next[k]] = part;
-            p->queue[n++] = next[k];
+        for (int32_t dy = -1; dy <= 1; dy++) {
+            for (int32_t dx = -1; dx <= 1; dx++) {
+                const int32_t u = x + dx, v = y + dy, next = v * g->w + u;
+                if (u < 0 || u >= g->w || v < 0 || v >= g->h || p->part[next] != 0 ||
+                    !(logits[next] > 0))
+                    continue;
+                p->part[next] = part;
+                p->queue[n++] = next;
+            }
         }
     }
     return n;

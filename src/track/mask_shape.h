@@ -23,10 +23,9 @@ typedef struct mask_parts {
 roto_status mask_parts_init(mask_parts *p, int32_t n_cells);
 void mask_parts_release(mask_parts *p); /* of zeroed memory: fine */
 
-/* Writes the parts of a mask that matter: those that touch side by side and have at least a fifth
- * of the largest one's area; small ones are slips of the segmenter and would make its box
- * useless. Returns their area in cells and their extent in pixels of the frame (all 0 when there
- * are none). */
+/* Writes the parts of a mask that matter: those with at least a tenth of the largest one's area;
+ * small ones are slips of the segmenter and would make its box useless. Returns their area in cells
+ * and their extent in pixels of the frame (all 0 when there are none). */
 int32_t mask_read(mask_parts *p, const mask_grid *g, const float *logits, uint64_t *bits,
                   roto_box *box);
 
