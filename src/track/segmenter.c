@@ -107,9 +107,10 @@ roto_status segmenter_new(sam2_model *model, const roto_segmenter_params *params
         goto fail;
     status = ROTO_ERROR_MEMORY;
     s->objects = memory_new_array((size_t)s->params.max_objects, sizeof(*s->objects));
+    s->spare = memory_new_array((size_t)s->params.max_objects, sizeof(*s->spare));
     s->due = memory_new_array((size_t)s->params.max_objects, sizeof(*s->due));
     s->segments = memory_new_array((size_t)s->params.max_objects, sizeof(*s->segments));
-    if (!s->objects || !s->due || !s->segments)
+    if (!s->objects || !s->spare || !s->due || !s->segments)
         goto fail;
     describe(s);
     *out = s;
@@ -144,11 +145,43 @@ static void object_free(segment_object *o)
     free(o);
 }
 
+static void forget_spare(roto_segmenter *s)
+{
+    for (int32_t i = 0; i < s->n_spare; i++)
+        object_free(s->spare[i]);
+    s->n_spare = 0;
+}
+
 static void forget_objects(roto_segmenter *s)
 {
     for (int32_t i = 0; i < s->n_objects; i++)
         object_free(s->objects[i]);
     s->n_objects = 0;
+    forget_spare(s);
+}
+
+/* Forgets everything but keeps the memory, whose size is that of the model's input. */
+static void object_clear(segment_object *o)
+{
+    for (size_t i = 0; i < o->n_waiting; i++)
+        prompt_set_free(&o->waiting[i]);
+    o->n_waiting = 0;
+    if (o->bank.storage)
+        memory_bank_clear(&o->bank);
+    o->present = false;
+    o->given = (prompt_set){.frame = -1};
+}
+
+/* Objects come and go all the time where a detector makes them: after a while they need no new
+ * memory. Together the lists hold at most max_objects. */
+static segment_object *object_new(roto_segmenter *s)
+{
+    if (s->n_spare > 0)
+        return s->spare[--s->n_spare];
+    segment_object *o = memory_new_array(1, sizeof(*o));
+    if (o)
+        o->given.frame = -1;
+    return o;
 }
 
 static void forget_size(roto_segmenter *s)
@@ -183,6 +216,7 @@ void roto_segmenter_close(roto_segmenter *s)
         s->table->close(s->backend);
     sam2_model_free(s->model);
     free(s->objects);
+    free(s->spare);
     free(s->due);
     free(s->segments);
     free(s);
@@ -211,6 +245,7 @@ static roto_status make_sized(roto_segmenter *s, const sam2_size *size)
     const sam2_config *c = &s->model->config;
     const size_t pixels = (size_t)size->mask_w * (size_t)size->mask_h;
     forget_size(s);
+    forget_spare(s);
     s->size = *size;
     ROTO_TRY(frame_input_new(size->image_w, size->image_h, c->image_mean, c->image_std, &s->input));
     ROTO_TRY(segment_graphs_new(s->model, size, s->table, s->backend,
@@ -298,11 +333,10 @@ roto_status segmenter_object(roto_segmenter *s, int64_t id, segment_object **out
         return roto_fail(ROTO_ERROR_MEMORY,
                          "object %lld would be one more than the %d that max_objects allows",
                          (long long)id, s->params.max_objects);
-    segment_object *o = memory_new_array(1, sizeof(*o));
+    segment_object *o = object_new(s);
     if (!o)
         return ROTO_ERROR_MEMORY;
     o->id = id;
-    o->given.frame = -1;
     const int32_t at = place_of(s, id);
     memmove(s->objects + at + 1, s->objects + at,
             (size_t)(s->n_objects - at) * sizeof(*s->objects));
@@ -315,7 +349,8 @@ roto_status segmenter_object(roto_segmenter *s, int64_t id, segment_object **out
 void segmenter_forget(roto_segmenter *s, segment_object *o)
 {
     const int32_t at = place_of(s, o->id);
-    object_free(o);
+    object_clear(o);
+    s->spare[s->n_spare++] = o;
     s->n_objects--;
     memmove(s->objects + at, s->objects + at + 1,
             (size_t)(s->n_objects - at) * sizeof(*s->objects));

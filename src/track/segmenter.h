@@ -64,6 +64,8 @@ struct roto_segmenter {
 
     segment_object **objects; /* by id */
     int32_t n_objects;
+    segment_object **spare; /* memory of objects that were removed, for the next ones */
+    int32_t n_spare;
 
     int64_t frame;      /* the current one; -1 before the first and while an image is looked at */
     int64_t last_frame; /* for the direction */
