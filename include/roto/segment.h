@@ -72,8 +72,8 @@ typedef struct roto_prompt {
     const int32_t *labels; /* [n_points] 1: on the object, 0: not on it; NULL: all 1 */
     int32_t n_points;
     const roto_box *box; /* NULL: none; is cut to the frame, which it has to touch */
-    const uint8_t
-        *mask; /* [mask_height, mask_width], not 0: object; of the frame's size. NULL: none */
+    const uint8_t *mask; /* [mask_height, mask_width], of the frame's size. NULL: none */
+    int32_t mask_value;  /* of the object's pixels in it; 0: all that are not 0 */
     int32_t mask_width, mask_height;
     ptrdiff_t mask_stride_bytes;
     int32_t replace; /* 1: forget the points and the box given for this object and frame before;

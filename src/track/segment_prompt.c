@@ -72,14 +72,20 @@ static roto_status read_mask(const roto_prompt *from, int64_t id, prompt_set *ou
         return roto_fail(ROTO_ERROR_ARGUMENT,
                          "object %lld: the mask's rows are %lld bytes apart and %d long",
                          (long long)id, (long long)from->mask_stride_bytes, w);
+    if (from->mask_value < 0 || from->mask_value > UINT8_MAX)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "object %lld: mask_value is %d; it has to be 0..%d",
+                         (long long)id, from->mask_value, UINT8_MAX);
     out->mask = memory_new_array((size_t)w * (size_t)h, 1);
     if (!out->mask)
         return ROTO_ERROR_MEMORY;
     out->mask_w = w;
     out->mask_h = h;
-    for (int32_t y = 0; y < h; y++)
-        memcpy(out->mask + (size_t)y * (size_t)w, from->mask + y * from->mask_stride_bytes,
-               (size_t)w);
+    for (int32_t y = 0; y < h; y++) {
+        const uint8_t *row = from->mask + y * from->mask_stride_bytes;
+        uint8_t *to = out->mask + (size_t)y * (size_t)w;
+        for (int32_t x = 0; x < w; x++)
+            to[x] = from->mask_value ? row[x] == from->mask_value : row[x] != 0;
+    }
     return ROTO_OK;
 }
 

@@ -23,8 +23,6 @@ static const char *const trackers[] = {[ROTO_DAVIS_SEGMENTER] = "segmenter",
                                        [ROTO_DAVIS_FILTER] = "filter",
                                        NULL};
 
-#define DEFAULT_MODEL "roto_s.safetensors"
-
 enum { MAX_THREADS = 256, MAX_NAMED = 1024 };
 
 typedef struct davis_options {
@@ -172,7 +170,7 @@ static int evaluate(const davis_options *o, const char *dir, roto_davis_params *
     roto_status status = ROTO_OK;
     if (!o->results && o->tracker == ROTO_DAVIS_SEGMENTER) {
         path_text path;
-        if (!environment_find_model(o->model ? o->model : DEFAULT_MODEL, &path)) {
+        if (!environment_find_model(o->model, DEFAULT_SEGMENTER, &path)) {
             fprintf(stderr, "%s: the path of the model is longer than %d bytes\n", name,
                     PATH_BYTES);
             return EXIT_USAGE;

@@ -115,6 +115,28 @@ static int take_choice(const command_line *c, const option *o, const char *text)
     return command_line_refuse(c, "%s is \"%s\"; it must be one of: %s", o->name, text, list);
 }
 
+void text_list_free(text_list *list)
+{
+    free(list->texts);
+    *list = (text_list){0};
+}
+
+static int take_text(const command_line *c, text_list *list, const char *text)
+{
+    if (list->n == list->capacity) {
+        const int grown = list->capacity ? 2 * list->capacity : 16;
+        const char **texts = realloc(list->texts, (size_t)grown * sizeof(*texts));
+        if (!texts) {
+            fprintf(stderr, "%s: out of memory\n", c->name);
+            return EXIT_MEMORY;
+        }
+        list->texts = texts;
+        list->capacity = grown;
+    }
+    list->texts[list->n++] = text;
+    return COMMAND_LINE_GO_ON;
+}
+
 static int take_value(const command_line *c, option *o, const char *text)
 {
     bool taken = true;
@@ -123,8 +145,11 @@ static int take_value(const command_line *c, option *o, const char *text)
         *(bool *)o->target = true;
         break;
     case OPTION_TEXT:
+    case OPTION_TEXTS:
         if (!*text)
             return command_line_refuse(c, "%s is empty; it needs %s", o->name, o->value);
+        if (o->kind == OPTION_TEXTS)
+            return take_text(c, o->target, text);
         *(const char **)o->target = text;
         break;
     case OPTION_INTEGER:
@@ -155,7 +180,7 @@ static int take_option(const command_line *c, int argc, char **argv, int *i)
         o++;
     if (!o->name)
         return refuse_unknown(c, arg);
-    if (o->given)
+    if (o->given && o->kind != OPTION_TEXTS)
         return command_line_refuse(c, "%s is given twice", o->name);
     o->given = true;
     const char *value = arg[length] == '=' ? arg + length + 1 : NULL;

@@ -7,10 +7,19 @@
 typedef enum option_kind {
     OPTION_FLAG,    /* bool */
     OPTION_TEXT,    /* const char * */
+    OPTION_TEXTS,   /* text_list; may be given many times */
     OPTION_INTEGER, /* long long, within least..most */
     OPTION_REAL,    /* double, within least..most */
     OPTION_CHOICE   /* int, index into choices */
 } option_kind;
+
+/* Zeroed at first; the texts are those of argv. */
+typedef struct text_list {
+    const char **texts;
+    int n, capacity;
+} text_list;
+
+void text_list_free(text_list *list);
 
 typedef struct option {
     const char *name;  /* "--threads" */
@@ -26,6 +35,7 @@ typedef struct option {
 /* Rows of the table, typed by what they fill in. */
 option option_flag(const char *name, const char *help, bool *target);
 option option_text(const char *name, const char *value, const char *help, const char **target);
+option option_texts(const char *name, const char *value, const char *help, text_list *target);
 option option_integer(const char *name, const char *value, const char *help, long long *target,
                       long long least, long long most);
 option option_real(const char *name, const char *value, const char *help, double *target,

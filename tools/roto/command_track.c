@@ -6,6 +6,7 @@
 #include "failure.h"
 #include "interrupt.h"
 #include "progress.h"
+#include "prompt_list.h"
 
 #include <roto/roto.h>
 
@@ -15,12 +16,15 @@
 enum { MAX_FRAMES = 1000000000 }; /* a year at 30 frames/s */
 
 typedef struct track_options {
-    const char *detect, *overlay, *json, *mot, *preset;
+    const char *detect, *overlay, *json, *mot, *masks, *matte, *preset, *segmenter;
     long long max_frames, crf;
     double min_score, max_absence_s, folder_fps;
     bool quiet;
     compute_options compute;
     class_list classes;
+    prompt_texts marks;
+    prompt_list prompts;
+    path_text segmenter_path;
 } track_options;
 
 static int32_t on_progress(void *user, const roto_run_progress *state)
@@ -41,27 +45,48 @@ static void print_stage(const char *name, double seconds, const roto_run_summary
     fprintf(stderr, "  %-10s %8.2f s %8.2f ms a frame\n", name, seconds, seconds * 1e3 / n);
 }
 
-static void print_summary(const roto_run_summary *s, const track_options *o)
+static void print_times(const roto_run_summary *s, const track_options *o)
 {
-    fprintf(stderr, "%lld frames in %.2f s: %.1f frames/s; %lld detections, %lld identities\n",
-            (long long)s->n_frames, s->elapsed_s, s->frames_per_s, (long long)s->n_detections,
-            (long long)s->n_identities);
     print_stage("decode", s->times.decode_s, s);
-    print_stage("detect", s->times.detect_s, s);
-    print_stage("track", s->times.track_s, s);
+    if (s->times.detect_s > 0)
+        print_stage("detect", s->times.detect_s, s);
+    if (s->times.track_s > 0)
+        print_stage("track", s->times.track_s, s);
+    if (s->times.segment_s > 0)
+        print_stage("segment", s->times.segment_s, s);
+    if (s->times.masks_s > 0)
+        print_stage("masks", s->times.masks_s, s);
     if (o->overlay)
         print_stage("draw", s->times.draw_s, s);
     print_stage("write", s->times.encode_s, s);
-    fprintf(stderr, "  detector: median %.2f ms, 99th percentile %.2f ms\n", s->detect_median_ms,
-            s->detect_p99_ms);
-    fprintf(stderr, "  it waited %.2f s for frames and %.2f s for the writers\n",
+    if (s->detect_median_ms > 0)
+        fprintf(stderr, "  detector: median %.2f ms, 99th percentile %.2f ms\n",
+                s->detect_median_ms, s->detect_p99_ms);
+    if (s->segment_median_ms > 0)
+        fprintf(stderr, "  segmenter: median %.2f ms, 99th percentile %.2f ms\n",
+                s->segment_median_ms, s->segment_p99_ms);
+    fprintf(stderr, "  they waited %.2f s for frames and %.2f s for the writers\n",
             s->times.wait_input_s, s->times.wait_output_s);
-    if (!o->overlay && !o->json && !o->mot)
-        fprintf(stderr, "Nothing was written: --overlay, --json and --mot name files to write\n");
-    const char *const outputs[] = {o->overlay, o->json, o->mot};
-    for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++)
+}
+
+static void print_summary(const roto_run_summary *s, const track_options *o)
+{
+    fprintf(stderr, "%lld frames in %.2f s: %.1f frames/s; ", (long long)s->n_frames, s->elapsed_s,
+            s->frames_per_s);
+    if (s->n_detections > 0)
+        fprintf(stderr, "%lld detections, ", (long long)s->n_detections);
+    fprintf(stderr, "%lld identities\n", (long long)s->n_identities);
+    print_times(s, o);
+    const char *const outputs[] = {o->overlay, o->json, o->mot, o->masks, o->matte};
+    int n = 0;
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+        n += outputs[i] != NULL;
         if (outputs[i] && strcmp(outputs[i], "-") != 0)
             fprintf(stderr, "wrote %s\n", outputs[i]);
+    }
+    if (n == 0)
+        fprintf(stderr, "Nothing was written: --overlay, --json, --mot, --masks and --matte name "
+                        "what to write\n");
 }
 
 /* A tracker for objects that a user thinks certain at `score`: they start there, and boxes below it
@@ -75,24 +100,47 @@ static void set_min_score(roto_tracker_params *tracker, float score)
         tracker->low_score = tracker->high_score;
 }
 
+/* Models that are needed, and what they are to find: prompts do without a detector unless one is
+ * asked for. Returns COMMAND_LINE_GO_ON or an exit code. */
+static int set_models(const command_line *c, track_options *o, roto_run_params *params)
+{
+    int code = prompt_list_parse(&o->prompts, c, &o->marks, true);
+    if (code == COMMAND_LINE_GO_ON)
+        code = class_list_parse(&o->classes, c, o->detect);
+    if (code == COMMAND_LINE_GO_ON)
+        code = compute_options_apply(&o->compute, c, &params->detector.compute);
+    if (code != COMMAND_LINE_GO_ON)
+        return code;
+    if (!environment_find_model(o->segmenter, DEFAULT_SEGMENTER, &o->segmenter_path))
+        return command_line_refuse(c, "the path of the segmenter is longer than %d bytes",
+                                   PATH_BYTES);
+    if (o->prompts.n == 0 || o->detect || o->compute.model)
+        params->model_path = o->compute.model_path.text;
+    params->class_names = o->classes.names;
+    params->n_class_names = o->classes.n;
+    params->segmenter_path = o->segmenter_path.text;
+    params->segmenter.compute = params->detector.compute;
+    if (params->segmenter.max_objects < prompt_list_max_objects(&o->prompts))
+        params->segmenter.max_objects = prompt_list_max_objects(&o->prompts);
+    params->prompts = o->prompts.prompts;
+    params->n_prompts = o->prompts.n;
+    return COMMAND_LINE_GO_ON;
+}
+
 static int run(const command_line *c, const char *input, track_options *o)
 {
     roto_run_params params = roto_run_params_default();
-    int code = class_list_parse(&o->classes, c, o->detect);
-    if (code != COMMAND_LINE_GO_ON)
-        return code;
-    code = compute_options_apply(&o->compute, c, &params.detector.compute);
+    int code = set_models(c, o, &params);
     if (code != COMMAND_LINE_GO_ON)
         return code;
     progress bar = progress_new(o->quiet);
     params.input = input;
-    params.model_path = o->compute.model_path.text;
-    params.class_names = o->classes.names;
-    params.n_class_names = o->classes.n;
     params.max_frames = o->max_frames;
     params.overlay_path = o->overlay;
     params.json_path = o->json;
     params.mot_path = o->mot;
+    params.masks_path = o->masks;
+    params.matte_path = o->matte;
     params.on_progress = on_progress;
     params.on_frame = on_frame;
     params.user = &bar;
@@ -121,16 +169,34 @@ int command_track(int argc, char **argv)
                        .min_score = -1,
                        .max_absence_s = defaults.tracker.max_absence_s,
                        .folder_fps = defaults.source.folder_fps};
-    option options[16 + N_COMPUTE_OPTIONS] = {
+    option options[24 + N_COMPUTE_OPTIONS] = {
         option_text("--detect", "CLASS,...",
                     "what to find, for example person or \"car,traffic light\";\n"
                     "default: every class that the model knows",
                     &o.detect),
-        option_text("--overlay", "OUT.mp4", "write the video with boxes and identities drawn in",
+        option_texts("--point", "[-]X,Y[@FRAME][:ID]",
+                     "a point on an object to follow, in pixels of frame FRAME\n"
+                     "(from 0; default: 0), or with a - one that is not on it.\n"
+                     "Points of one ID (default: 1) are one object; on a later\n"
+                     "frame they correct its mask. May be given many times",
+                     &o.marks.points),
+        option_texts("--box", "X0,Y0,X1,Y1[@FRAME][:ID]", "the same, a box around the object",
+                     &o.marks.boxes),
+        option_texts("--mask", "FILE.png[@FRAME]",
+                     "the same, masks: every value that is not 0 (in a palette\n"
+                     "or grey PNG of the frame's size) is an object of that ID",
+                     &o.marks.masks),
+        option_text("--overlay", "OUT.mp4", "write the video with masks, boxes and identities",
                     &o.overlay),
         option_text("--json", "OUT.jsonl", "write a line of JSON a frame; - is standard output",
                     &o.json),
         option_text("--mot", "OUT.txt", "write MOTChallenge text", &o.mot),
+        option_text("--masks", "DIR", "write a palette PNG a frame, each pixel its object's ID",
+                    &o.masks),
+        option_text("--matte", "OUT",
+                    "write how much of each pixel belongs to any object: a\n"
+                    "grey video (OUT.mp4), or a folder of grey PNG",
+                    &o.matte),
         option_real("--min-score", "S",
                     "an object starts with a detection of at least S, 0..1;\n"
                     "default: 0.6",
@@ -144,24 +210,40 @@ int command_track(int argc, char **argv)
                        &o.crf, 0, 51),
         option_text("--preset", "NAME", "x264 preset of the overlay; default: superfast",
                     &o.preset),
+        option_text("--segmenter", "FILE",
+                    "what carries marked objects: a safetensors file; default:\n"
+                    "the roto_s that comes with roto; found as --model is",
+                    &o.segmenter),
         option_flag("--quiet", "print errors only", &o.quiet),
     };
     compute_options_append(&o.compute, options);
     const command_line c = {
         .name = "roto track",
         .operands = "INPUT",
-        .about =
-            "Finds objects in every frame of INPUT and follows each one with an identity that\n"
-            "it keeps. INPUT is a video that FFmpeg reads, a folder of PNG or JPEG images, or\n"
-            "- for a video on standard input.\n"
-            "\n"
-            "Several outputs can be written at once. Ctrl-C stops after the current frame\n"
-            "with valid files and exit code 130; a second Ctrl-C ends at once.",
-        .examples = "  roto track match.mp4 --detect person --overlay out.mp4\n"
-                    "  roto track match.mp4 --detect person --json tracks.jsonl --mot mot.txt\n"
-                    "  roto track frames/ --fps 30 --detect \"car,bus,truck\" --overlay cars.mp4\n"
-                    "  roto track - --detect person --json - < match.mp4 | head -3\n"
-                    "  roto track match.mp4 --model mine.onnx --threads 4 --min-score 0.4\n",
+        .about = "Follows objects through INPUT, each with an identity that it keeps. INPUT is a\n"
+                 "video that FFmpeg reads, a folder of PNG or JPEG images, or - for a video on\n"
+                 "standard input.\n"
+                 "\n"
+                 "Without --point, --box and --mask a detector finds all objects of some classes\n"
+                 "and follows their boxes. With them the segmenter follows what they mark, as a\n"
+                 "mask of its pixels, from that frame on.\n"
+                 "\n"
+                 "Several outputs can be written at once. Ctrl-C stops after the current frame\n"
+                 "with valid files and exit code 130; a second Ctrl-C ends at once. A mark for a\n"
+                 "frame that never comes gives exit code 1, when all else has been written.",
+        .examples =
+            "  roto track match.mp4 --detect person --overlay out.mp4\n"
+            "  roto track match.mp4 --detect person --json tracks.jsonl --mot mot.txt\n"
+            "  roto track frames/ --fps 30 --detect \"car,bus,truck\" --overlay cars.mp4\n"
+            "  roto track - --detect person --json - < match.mp4 | head -3\n"
+            "  roto track match.mp4 --model mine.onnx --threads 4 --min-score 0.4\n"
+            "Follow what is at 320,240, and write its mask:\n"
+            "  roto track clip.mp4 --point 320,240 --overlay out.mp4 --masks masks/\n"
+            "Two objects; the first has a part taken away, and is corrected on frame 90:\n"
+            "  roto track clip.mp4 --point 320,240:1 --point -350,200:1 --point 310,260@90:1\n"
+            "      --box 500,80,640,300:2 --overlay out.mp4\n"
+            "Masks of the first frame, carried on; a soft edge to cut them out with:\n"
+            "  roto track frames/ --mask first.png --masks masks/ --matte matte.mp4\n",
         .options = options,
         .least_operands = 1,
         .most_operands = 1,
@@ -169,5 +251,9 @@ int command_track(int argc, char **argv)
     };
     int n_operands;
     int code = command_line_parse(&c, argc, argv, &n_operands);
-    return code == COMMAND_LINE_GO_ON ? run(&c, argv[0], &o) : code;
+    if (code == COMMAND_LINE_GO_ON)
+        code = run(&c, argv[0], &o);
+    prompt_list_free(&o.prompts);
+    prompt_texts_free(&o.marks);
+    return code;
 }

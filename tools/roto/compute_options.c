@@ -17,12 +17,12 @@ void compute_options_append(compute_options *o, option *options)
                     "among the models that came with the program",
                     &o->model),
         option_text("--device", "NAME",
-                    "where the model runs: cpu (default), reference (slow,\n"
+                    "where models run: cpu (default), reference (slow,\n"
                     "defines what is right), cuda or cuda:N",
                     &o->device),
         option_choice("--precision", "P", "fp32 (default), or bf16 where the device has it",
                       &o->precision, precisions),
-        option_integer("--threads", "N", "threads for the model; default: one per core",
+        option_integer("--threads", "N", "threads for the models; default: one per core",
                        &o->n_threads, 1, MAX_THREADS),
     };
     while (options->name)
@@ -32,7 +32,7 @@ void compute_options_append(compute_options *o, option *options)
 
 int compute_options_apply(compute_options *o, const command_line *c, roto_compute_params *compute)
 {
-    if (!environment_find_model(o->model, &o->model_path))
+    if (!environment_find_model(o->model, DEFAULT_DETECTOR, &o->model_path))
         return command_line_refuse(c, "the path of the model is longer than %d bytes", PATH_BYTES);
     if (o->device)
         compute->device = o->device;

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEFAULT_MODEL "yolox_nano.onnx"
-
 static bool join(path_text *out, const char *folder, const char *middle, const char *name)
 {
     int n = snprintf(out->text, sizeof(out->text), "%s%s%s", folder, middle, name);
@@ -45,12 +43,12 @@ bool environment_find_asset(const char *relative, path_text *out)
     return join(&path, folder.text, "/../share/roto/", relative) && realpath(path.text, out->text);
 }
 
-bool environment_find_model(const char *name, path_text *out)
+bool environment_find_model(const char *name, const char *fallback, path_text *out)
 {
     if (name && (strchr(name, '/') || is_there(name)))
         return join(out, name, "", "");
     if (!name)
-        name = DEFAULT_MODEL;
+        name = fallback;
     const char *dir = getenv("ROTO_MODEL_DIR");
     if (dir && *dir)
         return join(out, dir, "/", name);

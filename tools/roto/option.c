@@ -11,6 +11,12 @@ option option_text(const char *name, const char *value, const char *help, const 
         .name = name, .value = value, .help = help, .kind = OPTION_TEXT, .target = target};
 }
 
+option option_texts(const char *name, const char *value, const char *help, text_list *target)
+{
+    return (option){
+        .name = name, .value = value, .help = help, .kind = OPTION_TEXTS, .target = target};
+}
+
 option option_integer(const char *name, const char *value, const char *help, long long *target,
                       long long least, long long most)
 {
