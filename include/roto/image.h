@@ -59,6 +59,12 @@ ROTO_API roto_status roto_image_read_ids(const char *path, roto_image *out, void
  * appears under `path` only when it is complete. */
 ROTO_API roto_status roto_image_write_ids(const char *path, const roto_image *image);
 
+/* A copy of `image` as RGB8 in which the objects of `ids` (GRAY8, of the same size) are tinted and
+ * outlined, a colour for each id. *out views memory owned by *storage; free that with
+ * roto_image_free(). */
+ROTO_API roto_status roto_image_draw_ids(const roto_image *image, const roto_image *ids,
+                                         roto_image *out, void **storage);
+
 #ifdef __cplusplus
 }
 #endif

@@ -124,6 +124,39 @@ static void bad_prompts_are_refused_and_change_nothing(void **state)
     roto_segmenter_close(s);
 }
 
+static void a_value_in_a_mask_is_an_object(void **state)
+{
+    (void)state;
+    const roto_segmenter_params params = two_threads(4);
+    roto_segmenter *s = segmenter_synthetic(&params);
+    static uint8_t both[PICTURE_PIXELS], one[PICTURE_PIXELS], shown[2][PICTURE_PIXELS];
+    for (int y = 20; y < 70; y++) {
+        memset(both + y * PICTURE_W + 10, 3, 40);
+        memset(both + y * PICTURE_W + 70, 200, 40);
+        memset(one + y * PICTURE_W + 70, 1, 40);
+    }
+    roto_prompt prompt = roto_prompt_default();
+    prompt.mask_width = PICTURE_W;
+    prompt.mask_height = PICTURE_H;
+    prompt.mask_stride_bytes = PICTURE_W;
+    prompt.mask = both;
+    prompt.mask_value = 200;
+    assert_ok(roto_segmenter_prompt(s, 1, 0, &prompt));
+    prompt.mask = one;
+    prompt.mask_value = 0;
+    assert_ok(roto_segmenter_prompt(s, 2, 0, &prompt));
+    prompt.mask_value = 7;
+    assert_refused(roto_segmenter_prompt(s, 3, 0, &prompt), ROTO_ERROR_ARGUMENT, "is empty");
+    prompt.mask_value = 256;
+    assert_refused(roto_segmenter_prompt(s, 3, 0, &prompt), ROTO_ERROR_ARGUMENT, "0..255");
+    assert_int_equal(feed(s, 0), 2);
+    for (int i = 0; i < 2; i++)
+        assert_ok(roto_segmenter_mask(s, i + 1, 1, shown[i], PICTURE_W));
+    assert_memory_equal(shown[0], shown[1], PICTURE_PIXELS);
+    assert_non_null(memchr(shown[0], 1, PICTURE_PIXELS));
+    roto_segmenter_close(s);
+}
+
 static void a_prompt_that_waited_and_does_not_fit_fails_its_frame_once(void **state)
 {
     (void)state;
@@ -273,6 +306,7 @@ int main(void)
         cmocka_unit_test(the_frame_loop_allocates_nothing),
         cmocka_unit_test(three_hundred_objects_are_refused_beyond_the_limit_and_work_within),
         cmocka_unit_test(bad_prompts_are_refused_and_change_nothing),
+        cmocka_unit_test(a_value_in_a_mask_is_an_object),
         cmocka_unit_test(a_prompt_that_waited_and_does_not_fit_fails_its_frame_once),
         cmocka_unit_test(pictures_of_another_shape_are_refused_while_objects_live),
         cmocka_unit_test(objects_come_go_and_are_corrected_at_any_frame_in_any_direction),

@@ -260,6 +260,49 @@ static void a_mask_is_tinted_inside_its_contour(void **state)
     canvas_free(&yuv);
 }
 
+static void ids_are_drawn_into_a_copy_in_the_colors_of_identities(void **state)
+{
+    (void)state;
+    enum { WIDTH = 40, HEIGHT = 31 };
+    static uint8_t grey[HEIGHT * WIDTH], ids[HEIGHT * WIDTH];
+    memset(grey, BACKGROUND, sizeof(grey));
+    memset(ids, 0, sizeof(ids));
+    for (int y = 4; y < 27; y++) {
+        memset(ids + y * WIDTH + 3, 5, 14);
+        memset(ids + y * WIDTH + 17, 255, 14);
+    }
+    roto_image image = {.width = WIDTH,
+                        .height = HEIGHT,
+                        .format = ROTO_PIXEL_GRAY8,
+                        .plane = {grey},
+                        .stride_bytes = {WIDTH}};
+    roto_image objects = image, out;
+    objects.plane[0] = ids;
+    void *storage;
+    assert_int_equal(roto_image_draw_ids(&image, &objects, &out, &storage), ROTO_OK);
+    assert_true(out.format == ROTO_PIXEL_RGB8 && out.width == WIDTH && out.height == HEIGHT);
+    for (int y = 0; y < HEIGHT; y++) {
+        for (int x = 0; x < WIDTH; x++) {
+            const uint8_t *rgb = out.plane[0] + y * out.stride_bytes[0] + 3 * x;
+            const overlay_color color = overlay_identity_color(ids[y * WIDTH + x]);
+            const uint8_t wanted[3] = {color.r, color.g, color.b};
+            for (int i = 0; i < 3; i++) { /* from the background towards the colour */
+                const int moved = rgb[i] - BACKGROUND, way = wanted[i] - BACKGROUND;
+                if (ids[y * WIDTH + x] == 0)
+                    assert_int_equal(moved, 0);
+                else if (way != 0)
+                    assert_true(10 * moved / way >= 2 && 10 * moved / way <= 10);
+            }
+        }
+    }
+    assert_int_equal(grey[10 * WIDTH + 10], BACKGROUND);
+    roto_image_free(storage);
+    objects.width--;
+    assert_int_equal(roto_image_draw_ids(&image, &objects, &out, &storage), ROTO_ERROR_ARGUMENT);
+    assert_non_null(strstr(roto_error_message(), "ids of 39 x 31 for a picture of 40 x 31"));
+    assert_null(storage);
+}
+
 static void every_glyph_is_drawn_once_and_its_own(void **state)
 {
     (void)state;
@@ -300,6 +343,7 @@ int main(void)
         cmocka_unit_test(yuv_shows_the_same_color),
         cmocka_unit_test(identities_have_distinct_colors),
         cmocka_unit_test(a_mask_is_tinted_inside_its_contour),
+        cmocka_unit_test(ids_are_drawn_into_a_copy_in_the_colors_of_identities),
         cmocka_unit_test(every_glyph_is_drawn_once_and_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
