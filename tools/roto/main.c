@@ -14,8 +14,9 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
-    {"track", "find objects in a video and follow each one", command_track},
+    {"track", "follow objects in a video, found or marked", command_track},
     {"detect", "find objects in single images", command_detect},
+    {"segment", "find the pixels of marked objects in an image", command_segment},
     {"info", "tell about this build, a model or a video", command_info},
     {"bench", "measure speed, kernel by kernel and as a whole", command_bench},
     {"eval mot", "score tracking results: HOTA, MOTA, IDF1", command_eval_mot},
@@ -32,13 +33,14 @@ static void print_commands(FILE *to)
 
 static int print_help(void)
 {
-    printf("roto %s: finds and follows objects in video.\n\nCommands:\n", roto_version());
+    printf("roto %s: finds, follows and segments objects in video.\n\nCommands:\n", roto_version());
     print_commands(stdout);
     printf("  roto %-14s explain a command, with examples\n", "help COMMAND");
     printf("  roto %-14s print the version\n\n", "--version");
     printf("For example:\n"
            "  roto track match.mp4 --detect person --overlay out.mp4 --json out.jsonl\n"
-           "  roto detect photo.jpg --overlay boxes.png\n\n"
+           "  roto track match.mp4 --point 320,240 --overlay out.mp4 --masks masks/\n"
+           "  roto segment photo.jpg --point 320,240 --out mask.png\n\n"
            "Exit codes: 0 done; 1 wrong usage; 2 a file cannot be read or written;\n"
            "3 a file's content is malformed; 4 not supported; 5 out of memory; 6 device\n"
            "missing or failed; 7 a defect in roto; 130 interrupted (outputs are valid).\n");
