@@ -28,6 +28,23 @@ n=$(lines "$work/a.jsonl")
 tail -c 1 "$work/a.jsonl" | od -c | grep -q '\\n' || fail 'the last line is cut'
 grep -q 'frames in' "$work/log" || fail 'an interrupted run has no summary'
 
+# The same with masks: every file that is there is a whole one.
+"$roto" track "$clip" --box 262,43,459,449 --overlay "$work/c.mp4" --json "$work/c.jsonl" --masks "$work/c" \
+    --matte "$work/c-matte.mp4" 2>"$work/log" &
+pid=$!
+wait_for_lines "$work/c.jsonl" 3 $pid
+kill -INT $pid
+code=0
+wait $pid || code=$?
+[ $code -eq 130 ] || fail "an interrupted run with masks exits with $code: $(cat "$work/log")"
+n=$(lines "$work/c.jsonl")
+[ "$n" -ge 3 ] && [ "$n" -lt 200 ] || fail "an interrupted run with masks has $n lines"
+[ "$(find "$work/c" -name '*.png' | wc -l)" -eq "$n" ] || fail 'masks and JSON of an interrupted run differ in frames'
+[ "$(find "$work/c" -type f | wc -l)" -eq "$n" ] || fail 'an interrupted run has left other files among the masks'
+for video in c c-matte; do
+    [ "$(frames_in "$work/$video.mp4")" -eq "$n" ] || fail "$video.mp4 of an interrupted run has not $n frames"
+done
+
 # Input that stalls: the program still ends.
 mkfifo "$work/pipe"
 (exec 3>"$work/pipe"; cat "$clip" >&3; exec sleep 60) &
