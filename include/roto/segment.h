@@ -134,6 +134,19 @@ ROTO_API roto_status roto_segmenter_frame(roto_segmenter *segmenter, const roto_
 ROTO_API roto_status roto_segmenter_results(roto_segmenter *segmenter,
                                             const roto_segment **segments, int32_t *n_segments);
 
+/* Where the time of the latest roto_segmenter_frame() went, in seconds. */
+typedef struct roto_segmenter_times {
+    size_t struct_bytes; /* sizeof(roto_segmenter_times), set by the caller */
+    double input_s;      /* the picture resized and normalised */
+    double encode_s;     /* image encoder, once a frame */
+    double recall_s;     /* memory attention of all objects */
+    double decode_s;     /* their masks */
+    double remember_s;   /* their memories encoded */
+} roto_segmenter_times;
+
+ROTO_API roto_status roto_segmenter_latest_times(const roto_segmenter *segmenter,
+                                                 roto_segmenter_times *times);
+
 /* Writes an object's mask at the current frame's size: mask [height, width], rows stride_bytes
  * apart, `value` on the object, 0 elsewhere. */
 ROTO_API roto_status roto_segmenter_mask(roto_segmenter *segmenter, int64_t id, uint8_t value,

@@ -42,6 +42,7 @@ roto_status segment_encode_frame(roto_segmenter *s)
     executable *frame = NULL;
     ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
     ROTO_TRY(s->table->run(frame));
+    segment_times_end(s, SEGMENT_ENCODE);
     s->encoded = true;
     return ROTO_OK;
 }
@@ -100,6 +101,7 @@ static void take_answer(roto_segmenter *s, segment_object *o, executable *decode
     }
     fill_holes(s, o);
     o->present = true;
+    segment_times_end(s, SEGMENT_DECODE);
 }
 
 /* Runs memory attention for objects that have room in its conditioning slots. */
@@ -122,6 +124,7 @@ static roto_status recall(roto_segmenter *s, segment_object *const *objects, int
                             input_of(s, e, ATTENTION_IN_VALID) + i * tokens);
     }
     ROTO_TRY(s->table->run(e));
+    segment_times_end(s, SEGMENT_RECALL);
     *out = e;
     return ROTO_OK;
 }
@@ -234,6 +237,7 @@ static roto_status accept_mask(roto_segmenter *s, segment_object *o, const promp
     o->choice = -1;
     fill_holes(s, o);
     o->present = true;
+    segment_times_end(s, SEGMENT_DECODE);
     return ROTO_OK;
 }
 
@@ -347,6 +351,7 @@ static roto_status remember_batch(roto_segmenter *s, segment_object *const *obje
     for (int32_t i = 0; i < batch; i++)
         store(s, objects[i],
               output_of(s, e, ENCODER_OUT_MEMORY) + i * n_cells(s) * s->model->config.mem_dim);
+    segment_times_end(s, SEGMENT_REMEMBER);
     return ROTO_OK;
 }
 

@@ -117,7 +117,9 @@ roto_status roto_segmenter_frame(roto_segmenter *s, const roto_image *image, int
     ROTO_TRY(make_room(s, index));
     executable *frame = NULL;
     ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
+    segment_times_begin(s);
     ROTO_TRY(frame_input_fill(s->input, image, s->table->input(frame, FRAME_IN_IMAGE)));
+    segment_times_end(s, SEGMENT_INPUT);
     s->encoded = s->is_image = false;
     if (s->last_frame >= 0 && index != s->last_frame)
         s->direction = index < s->last_frame ? -1 : 1;

@@ -1,7 +1,7 @@
 /* track/segmenter.h - the inside of roto_segmenter, shared by the files that make it up:
  * segmenter.c opens and closes, segment_prompt.c takes prompts, segment_frame.c decides what
  * happens to each object in a frame, segment_compute.c runs the graphs, segment_results.c hands out
- * masks and segment_image.c answers about single images. */
+ * masks, segment_image.c answers about single images and segment_times.c says where time went. */
 #ifndef TRACK_SEGMENTER_H
 #define TRACK_SEGMENTER_H
 
@@ -41,6 +41,16 @@ typedef struct segment_object {
     int32_t choice; /* of the decoder's masks; -1: a mask prompt */
 } segment_object;
 
+/* What the time of a frame is spent on. */
+typedef enum segment_part {
+    SEGMENT_INPUT,
+    SEGMENT_ENCODE,
+    SEGMENT_RECALL,
+    SEGMENT_DECODE,
+    SEGMENT_REMEMBER,
+    SEGMENT_N_PARTS
+} segment_part;
+
 struct roto_segmenter {
     roto_segmenter_params params;
     sam2_model *model;
@@ -75,6 +85,9 @@ struct roto_segmenter {
     segment_object **due;   /* [max_objects] scratch of a frame */
     roto_segment *segments; /* [max_objects] */
     roto_image_masks image_masks;
+
+    int64_t part_ns[SEGMENT_N_PARTS]; /* of the latest frame */
+    int64_t part_end_ns;              /* when the latest part ended */
 };
 
 /* segmenter.c */
@@ -94,6 +107,11 @@ roto_status segmenter_size(roto_segmenter *s, const roto_image *image);
 roto_status segmenter_make_room(roto_segmenter *s, segment_object *o, int32_t n_points);
 
 void prompt_set_free(prompt_set *p);
+
+/* segment_times.c: a frame begins; what was done since then or since the latest part belongs to
+ * this one. */
+void segment_times_begin(roto_segmenter *s);
+void segment_times_end(roto_segmenter *s, segment_part part);
 
 /* segment_prompt.c: checks that prompts fit a frame. */
 roto_status prompt_set_check(const prompt_set *p, int64_t id, int32_t frame_w, int32_t frame_h);

@@ -2,6 +2,7 @@
  * anything. */
 #include "track/segmenter_fixture.h"
 
+#include "base/clock.h"
 #include "format/safetensors.h"
 #include "support/count_allocations.h"
 #include "support/temp_folder.h"
@@ -256,6 +257,30 @@ static void image_mode_answers_and_leaves_the_video_alone(void **state)
     roto_segmenter_close(s);
 }
 
+static void times_say_what_a_frame_was_spent_on(void **state)
+{
+    (void)state;
+    roto_segmenter *s = segmenter_synthetic(NULL);
+    assert_ok(click(s, 1, 0, 40, 40, 1));
+    roto_segmenter_times times = {.struct_bytes = sizeof(times)};
+    for (int frame = 0; frame < 2; frame++) {
+        const roto_image image = picture(frame);
+        const int64_t start = clock_now_ns();
+        assert_ok(roto_segmenter_frame(s, &image, frame, NULL, NULL));
+        const double took_s = (double)(clock_now_ns() - start) * 1e-9;
+        assert_ok(roto_segmenter_latest_times(s, &times));
+        assert_true(times.input_s > 0 && times.encode_s > 0 && times.decode_s > 0 &&
+                    times.remember_s > 0);
+        assert_true(frame == 0 ? times.recall_s == 0 : times.recall_s > 0);
+        assert_true(times.input_s + times.encode_s + times.recall_s + times.decode_s +
+                        times.remember_s <=
+                    took_s);
+    }
+    times.struct_bytes = 0;
+    assert_refused(roto_segmenter_latest_times(s, &times), ROTO_ERROR_ARGUMENT, "struct_bytes");
+    roto_segmenter_close(s);
+}
+
 static void write_model(const char *path, const char *key)
 {
     synthetic_model from = synthetic_sam2();
@@ -311,6 +336,7 @@ int main(void)
         cmocka_unit_test(pictures_of_another_shape_are_refused_while_objects_live),
         cmocka_unit_test(objects_come_go_and_are_corrected_at_any_frame_in_any_direction),
         cmocka_unit_test(image_mode_answers_and_leaves_the_video_alone),
+        cmocka_unit_test(times_say_what_a_frame_was_spent_on),
         cmocka_unit_test(a_model_is_opened_from_its_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
