@@ -212,6 +212,15 @@ const safetensor *checkpoint_at(const checkpoint *c, size_t index)
     return c->tensors[index];
 }
 
+const safetensor *checkpoint_find(const checkpoint *c, const char *name)
+{
+    const safetensor wanted = {.name = name};
+    const safetensor *key = &wanted;
+    const safetensor *const *found =
+        c->n ? bsearch(&key, c->tensors, c->n, sizeof(*c->tensors), compare_tensors) : NULL;
+    return found ? *found : NULL;
+}
+
 const char *checkpoint_metadata(const checkpoint *c, const char *key)
 {
     return !c->torch && c->n_files == 1 ? safetensors_metadata(c->files[0], key) : NULL;

@@ -16,6 +16,7 @@ void checkpoint_close(checkpoint *c); /* NULL is fine */
 /* Tensors sorted by name. */
 size_t checkpoint_count(const checkpoint *c);
 const safetensor *checkpoint_at(const checkpoint *c, size_t index);
+const safetensor *checkpoint_find(const checkpoint *c, const char *name); /* or NULL */
 
 /* As safetensors_metadata(); files of other kinds have none. */
 const char *checkpoint_metadata(const checkpoint *c, const char *key);

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "format/half.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -93,27 +94,6 @@ static int find(const weights *w, const char *prefix, const char *name, char ful
     return found ? (int)(found - w->by_name) : -1;
 }
 
-static float from_bits(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof(value));
-    return value;
-}
-
-/* IEEE 754 binary16: 5 exponent bits with bias 15, 10 fraction bits. */
-static float from_f16(uint16_t half)
-{
-    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16, exponent = half >> 10 & 0x1fu,
-                   fraction = half & 0x3ffu;
-    if (exponent == 0x1f)
-        return from_bits(sign | 0x7f800000u | fraction << 13);
-    if (exponent == 0) { /* zero and subnormals: fraction * 2^-24, exact in f32 */
-        const float value = (float)fraction * 0x1p-24f;
-        return sign ? -value : value;
-    }
-    return from_bits(sign | (exponent + 127 - 15) << 23 | fraction << 13);
-}
-
 static float element(const named_tensor *t, int64_t i)
 {
     if (t->type == DTYPE_F32) {
@@ -123,21 +103,41 @@ static float element(const named_tensor *t, int64_t i)
     }
     uint16_t half;
     memcpy(&half, (const char *)t->data + i * 2, sizeof(half));
-    return t->type == DTYPE_F16 ? from_f16(half) : from_bits((uint32_t)half << 16);
+    return t->type == DTYPE_F16 ? float_from_half(half) : float_from_bf16(half);
 }
 
-/* Where element (a, b, y, x) of a published convolution weight goes. */
-static int64_t place(weight_layout layout, const tensor_shape *s, int64_t i)
+static void copy_values(const named_tensor *t, int64_t n, float *out)
 {
-    if (layout == WEIGHT_AS_IS)
-        return i;
-    const int64_t x = i % s->dim[3], y = i / s->dim[3] % s->dim[2],
-                  b = i / s->dim[3] / s->dim[2] % s->dim[1],
-                  a = i / s->dim[3] / s->dim[2] / s->dim[1];
-    const bool transpose = layout == WEIGHT_CONV_TRANSPOSE;
-    const int64_t out = transpose ? b : a, in = transpose ? a : b,
-                  n_in = transpose ? s->dim[0] : s->dim[1];
-    return ((out * s->dim[2] + y) * s->dim[3] + x) * n_in + in;
+    for (int64_t i = 0; i < n; i++)
+        out[i] = element(t, i);
+}
+
+/* [out, in, kh * kw] to [out, kh * kw, in], or with `transpose` from [in, out, kh * kw]. */
+static void copy_convolution(const named_tensor *t, bool transpose, float *out)
+{
+    const tensor_shape *s = &t->shape;
+    const int64_t n_out = s->dim[transpose ? 1 : 0], n_in = s->dim[transpose ? 0 : 1],
+                  cells = s->dim[2] * s->dim[3], out_step = transpose ? cells : n_in * cells,
+                  in_step = transpose ? n_out * cells : cells;
+    for (int64_t o = 0; o < n_out; o++) {
+        for (int64_t cell = 0; cell < cells; cell++) {
+            for (int64_t i = 0; i < n_in; i++)
+                *out++ = element(t, o * out_step + i * in_step + cell);
+        }
+    }
+}
+
+/* An exponent of ones is what infinities and NaNs have in common. */
+static bool all_finite(const float *values, int64_t n)
+{
+    const uint32_t exponent = 0x7f800000u;
+    uint32_t bad = 0; /* without an exit the loop can be vectorised */
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof(bits));
+        bad |= (bits & exponent) == exponent;
+    }
+    return !bad;
 }
 
 float *weights_derive(weights *w, int64_t count)
@@ -147,37 +147,55 @@ float *weights_derive(weights *w, int64_t count)
     return values;
 }
 
+/* True when the file's bytes serve as they are. */
+static bool is_ready(const named_tensor *t, weight_layout layout)
+{
+    const tensor_shape *s = &t->shape;
+    const bool same_order = layout == WEIGHT_AS_IS || (layout == WEIGHT_CONV && s->dim[1] == 1) ||
+                            (layout == WEIGHT_CONV && s->dim[2] * s->dim[3] == 1);
+    return same_order && t->type == DTYPE_F32 && (uintptr_t)t->data % sizeof(float) == 0;
+}
+
+static const float *convert(weights *w, const named_tensor *t, weight_layout layout)
+{
+    if (is_ready(t, layout))
+        return t->data;
+    float *values = weights_derive(w, shape_count(&t->shape));
+    if (values && layout == WEIGHT_AS_IS)
+        copy_values(t, shape_count(&t->shape), values);
+    else if (values)
+        copy_convolution(t, layout == WEIGHT_CONV_TRANSPOSE, values);
+    return values;
+}
+
 const float *weights_get(weights *w, const char *prefix, const char *name, weight_layout layout,
                          tensor_shape shape)
 {
-    float *values = weights_derive(w, shape_count(&shape));
-    if (!values)
-        return NULL;
     char full[NAME_BYTES], found_text[SHAPE_TEXT_BYTES], wanted_text[SHAPE_TEXT_BYTES];
     const int index = find(w, prefix, name, full);
+    const int64_t n = shape_count(&shape);
     if (index < 0) {
         note_problem(w, "'%s' %s is missing", full, shape_text(&shape, wanted_text));
-        return values;
+        return weights_derive(w, n);
     }
     const named_tensor *t = w->by_name[index];
     w->taken[index] = true;
     if (!shape_equal(&t->shape, &shape)) {
         note_problem(w, "'%s' has shape %s instead of %s", full, shape_text(&t->shape, found_text),
                      shape_text(&shape, wanted_text));
-        return values;
+        return weights_derive(w, n);
     }
     if (t->type != DTYPE_F32 && t->type != DTYPE_F16 && t->type != DTYPE_BF16) {
         note_problem(w, "'%s' is %s instead of f32, f16 or bf16", full, dtype_name(t->type));
-        return values;
+        return weights_derive(w, n);
     }
-    const int64_t n = shape_count(&shape);
-    for (int64_t i = 0; i < n; i++) {
-        const float value = element(t, i);
-        if (!isfinite(value)) {
-            note_problem(w, "'%s' holds a NaN or an infinity at element %lld", full, (long long)i);
-            return values;
-        }
-        values[place(layout, &shape, i)] = value;
+    const float *values = convert(w, t, layout);
+    if (values && !all_finite(values, n)) {
+        int64_t bad = 0;
+        while (isfinite(element(t, bad)))
+            bad++;
+        note_problem(w, "'%s' holds a NaN or an infinity at element %lld", full, (long long)bad);
+        return weights_derive(w, n);
     }
     w->n_parameters += n;
     return values;

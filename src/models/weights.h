@@ -17,7 +17,8 @@ typedef struct named_tensor {
 
 typedef struct weights weights;
 
-/* Borrows `tensors` until weights_check(). A name that comes twice is ROTO_ERROR_FORMAT. */
+/* Borrows `tensors` until weights_check(), and their data until weights_free(). A name that comes
+ * twice is ROTO_ERROR_FORMAT. */
 roto_status weights_new(const named_tensor *tensors, int n_tensors, weights **out);
 void weights_free(weights *w); /* NULL is fine */
 
@@ -28,10 +29,12 @@ typedef enum weight_layout {
     WEIGHT_CONV_TRANSPOSE /* [in, out, kh, kw] to [out, kh, kw, in] */
 } weight_layout;
 
-/* The tensor called PREFIX.NAME (or NAME with an empty prefix) in f32, owned by `w`; `shape` is the
- * published one. f16 and bf16 are converted. When the tensor is missing, has another shape or type,
- * or holds a NaN or an infinity, that is noted for weights_check() and zeros come back, so that a
- * model binds without looking; NULL only when memory ran out. */
+/* The tensor called PREFIX.NAME (or NAME with an empty prefix) in f32; `shape` is the published
+ * one. What is f32 as it should be is not copied, so that a mapped file is the memory that it
+ * takes; all else (f16, bf16, another layout, an address that is no multiple of 4) is owned by `w`.
+ * When the tensor is missing, has another shape or type, or holds a NaN or an infinity, that is
+ * noted for weights_check() and zeros come back, so that a model binds without looking; NULL only
+ * when memory ran out. */
 const float *weights_get(weights *w, const char *prefix, const char *name, weight_layout layout,
                          tensor_shape shape);
 

@@ -48,7 +48,6 @@ static fixture fixture_new(const char *path, const char *backend_name)
     f.tensors = synthetic_from_list(golden_metadata(f.golden, "roto.tensors"));
     assert_ok(
         sam2_model_new(config, (int64_t)strlen(config), f.tensors.tensors, f.tensors.n, &f.model));
-    synthetic_free(&f.tensors);
     f.size = sam2_size_for(&f.model->config, 128, 96);
     f.cells = (int64_t)f.size.w * f.size.h;
     f.d = f.model->config.d_model;
@@ -64,6 +63,7 @@ static void fixture_free(fixture *f)
     f->table->close(f->backend);
     golden_close(f->golden);
     sam2_model_free(f->model);
+    synthetic_free(&f->tensors);
 }
 
 static executable *compile(const fixture *f, const graph *g)

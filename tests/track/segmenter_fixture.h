@@ -26,12 +26,13 @@ static inline void assert_refused(roto_status status, roto_status expected, cons
 
 static inline roto_segmenter *segmenter_synthetic(const roto_segmenter_params *params)
 {
-    synthetic_model tensors = synthetic_sam2();
+    static synthetic_model tensors; /* models read them for as long as they live */
+    if (!tensors.tensors)
+        tensors = synthetic_sam2();
     const synthetic_config config = synthetic_sam2_config(PICTURE_PIXELS);
     sam2_model *model = NULL;
     assert_ok(sam2_model_new(config.text, (int64_t)strlen(config.text), tensors.tensors, tensors.n,
                              &model));
-    synthetic_free(&tensors);
     roto_segmenter *s = NULL;
     assert_ok(segmenter_new(model, params, &s));
     return s;

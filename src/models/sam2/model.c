@@ -80,6 +80,8 @@ void sam2_model_free(sam2_model *m)
     if (!m)
         return;
     weights_free(m->weights);
+    sam2_tensors_free(&m->tensors);
+    checkpoint_close(m->file);
     free(m->trunk_weights);
     free(m);
 }

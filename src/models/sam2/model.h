@@ -11,10 +11,13 @@
 #include "models/sam2/memory_encoder.h"
 #include "models/sam2/neck.h"
 #include "models/sam2/prompt_encoder.h"
+#include "models/sam2/tensors.h"
 #include "models/sam2/trunk.h"
 
 typedef struct sam2_model {
     sam2_config config;
+    checkpoint *file; /* whose memory the weights are, and its tensors; NULL: the caller's */
+    sam2_tensors tensors;
     weights *weights;
     const trunk_table *trunk;
     void *trunk_weights;
@@ -33,7 +36,8 @@ typedef struct sam2_model {
     conv_weights mask_downsample;      /* 4x4 with stride 4: a mask as a prompt for its pointer */
 } sam2_model;
 
-/* The config and tensors as in a file; see weights.h and config.h for what is refused. */
+/* The config and tensors as in a file; see weights.h and config.h for what is refused. The tensors'
+ * data has to outlive the model. */
 roto_status sam2_model_new(const char *config_text, int64_t config_bytes,
                            const named_tensor *tensors, int n_tensors, sam2_model **out);
 void sam2_model_free(sam2_model *m); /* NULL is fine */
