@@ -3,6 +3,7 @@
 #include "format/npy.h"
 #include "format/safetensors.h"
 
+#include <roto/image.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,6 +60,17 @@ int main(int argc, char **argv)
     bad |= safetensors_write(path, small, 2, &note, 1) != ROTO_OK;
     bad |= put_file(root, "detector_config", "yolox",
                     ROTO_SOURCE_DIR "/assets/models/yolox_nano.json");
+    /* One rectangle of 19 x 13 pixels, and a mask of two objects. */
+    bad |= put(root, "rle", "rectangle", "g1490000000000000h2", 19);
+    uint8_t ids[19 * 13] = {[30] = 1, [31] = 1, [60] = 2};
+    const roto_image image = {.width = 19,
+                              .height = 13,
+                              .format = ROTO_PIXEL_GRAY8,
+                              .plane = {ids},
+                              .stride_bytes = {19}};
+    bad |= put(root, "image_ids", "empty", "", 0);
+    snprintf(path, sizeof(path), "%s/image_ids/two", root);
+    bad |= roto_image_write_ids(path, &image) != ROTO_OK;
     safetensors_close(file);
     return bad;
 }
