@@ -47,5 +47,6 @@ prints 'device     cpu:' "$roto" info
 prints 'yolox_nano.onnx' "$roto" info
 prints '960x540, h264' "$roto" info "$clip"
 prints 'traffic light' "$roto" info "$model" --classes
+prints 'roto-s: mobilenet_v2' "$roto" info roto_s.safetensors
 full() { "$roto" info >/dev/full; }
 expect 2 'cannot write "standard output"' full

@@ -138,12 +138,42 @@ static void the_thread_that_runs_the_model_allocates_nothing(void **state)
     assert_int_equal(at_frame[N_FRAMES - 1] - at_frame[WARM_UP_FRAMES], 0);
 }
 
+/* Masks go to the writers in buffers that exist once each has been used. */
+static void neither_does_it_with_masks(void **state)
+{
+    (void)state;
+    enum { BUFFERS = 8 };
+    long long at_frame[N_FRAMES] = {0};
+    const float points[2][2] = {{360, 200}, {250, 300}};
+    roto_run_prompt prompts[2];
+    for (int i = 0; i < 2; i++) {
+        prompts[i] = (roto_run_prompt){.id = i + 1, .prompt = roto_prompt_default()};
+        prompts[i].prompt.points = points[i];
+        prompts[i].prompt.n_points = 1;
+    }
+    roto_run_params p = roto_run_params_default();
+    p.input = clip;
+    p.segmenter_path = ROTO_SOURCE_DIR "/assets/models/roto_s.safetensors";
+    p.prompts = prompts;
+    p.n_prompts = 2;
+    p.max_frames = N_FRAMES;
+    p.json_path = "/dev/null";
+    p.overlay_path = "/dev/null";
+    p.on_frame = note_count;
+    p.user = at_frame;
+    if (roto_run(&p, NULL) != ROTO_OK)
+        fail_msg("%s", roto_error_message());
+    assert_true(at_frame[1] > 0);
+    assert_int_equal(at_frame[N_FRAMES - 1] - at_frame[BUFFERS], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_counter_counts),
         cmocka_unit_test(detecting_and_tracking_allocate_nothing),
         cmocka_unit_test(the_thread_that_runs_the_model_allocates_nothing),
+        cmocka_unit_test(neither_does_it_with_masks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,12 +66,23 @@ static int print_video(const char *path)
     return EXIT_OK;
 }
 
-static bool is_model(const char *path)
+static int print_segmenter(const char *path, const roto_compute_params *compute)
 {
-    static const char extension[] = ".onnx";
-    size_t length = strlen(path);
-    return length > sizeof(extension) - 1 &&
-           strcmp(path + length - (sizeof(extension) - 1), extension) == 0;
+    roto_segmenter_params params = roto_segmenter_params_default();
+    params.compute = *compute;
+    roto_segmenter *segmenter = NULL;
+    roto_status status = roto_segmenter_open(path, &params, &segmenter);
+    if (status != ROTO_OK)
+        return failure_report(name, status);
+    printf("segmenter  %s\n           %s\n", path, roto_segmenter_describe(segmenter));
+    roto_segmenter_close(segmenter);
+    return EXIT_OK;
+}
+
+static bool ends_in(const char *path, const char *extension)
+{
+    size_t length = strlen(path), tail = strlen(extension);
+    return length > tail && strcmp(path + length - tail, extension) == 0;
 }
 
 int command_info(int argc, char **argv)
@@ -85,11 +96,13 @@ int command_info(int argc, char **argv)
     const command_line c = {
         .name = name,
         .operands = "[FILE...]",
-        .about = "Tells about each FILE, a detector (.onnx) or what roto track takes as input.\n"
+        .about = "Tells about each FILE: a detector (.onnx), a segmenter (.safetensors), or what\n"
+                 "roto track takes as input.\n"
                  "Without one: about this build, the devices and the default model.",
         .examples = "  roto info\n"
                     "  roto info match.mp4\n"
-                    "  roto info mine.onnx --classes\n",
+                    "  roto info mine.onnx --classes\n"
+                    "  roto info roto_s.safetensors\n",
         .options = options,
         .most_operands = 1024,
     };
@@ -102,7 +115,14 @@ int command_info(int argc, char **argv)
     code = about_build ? print_build() : EXIT_OK;
     for (int i = 0; i < n_operands || (i == 0 && about_build); i++) {
         int one;
-        if (about_build || is_model(argv[i])) {
+        if (!about_build && ends_in(argv[i], ".safetensors")) {
+            path_text path;
+            compute_options_set_device(&compute, &params);
+            one = environment_find_model(argv[i], DEFAULT_SEGMENTER, &path)
+                      ? print_segmenter(path.text, &params)
+                      : command_line_refuse(&c, "the path of the model is longer than %d bytes",
+                                            PATH_BYTES);
+        } else if (about_build || ends_in(argv[i], ".onnx")) {
             if (!about_build)
                 compute.model = argv[i];
             one = compute_options_apply(&compute, &c, &params);
