@@ -12,8 +12,11 @@ struct label_map {
     mask_scaler *scaler;
     int32_t width, height, mask_w, mask_h; /* what the scaler was made for */
     uint16_t *labels;
-    uint8_t *mask, *matte;
-    size_t label_capacity, mask_capacity, matte_capacity;
+    mask_edges *reach; /* of each mask */
+    uint8_t *mask;     /* 0 outside `drawn` */
+    mask_edges drawn;
+    uint8_t *matte;
+    size_t label_capacity, reach_capacity, mask_capacity, matte_capacity;
 };
 
 roto_status label_map_new(label_map **out)
@@ -28,6 +31,7 @@ void label_map_free(label_map *m)
         return;
     mask_scaler_free(m->scaler);
     free(m->labels);
+    free(m->reach);
     free(m->mask);
     free(m->matte);
     free(m);
@@ -43,8 +47,13 @@ static roto_status prepare(label_map *m, const frame_objects *objects, int32_t w
 {
     const bool same = m->scaler && m->width == width && m->height == height &&
                       m->mask_w == objects->mask_w && m->mask_h == objects->mask_h;
-    m->width = width;
-    m->height = height;
+    if (m->width != width || m->height != height) {
+        m->width = width;
+        m->height = height;
+        m->drawn = (mask_edges){0, 0, 0, 0};
+        if (m->mask)
+            memset(m->mask, 0, m->mask_capacity);
+    }
     if (same || objects->n_masks == 0)
         return ROTO_OK;
     mask_scaler_free(m->scaler);
@@ -65,9 +74,15 @@ roto_status label_map_make(label_map *m, const frame_objects *objects, int32_t w
         memset(m->labels, 0, n_pixels(m) * sizeof(*m->labels));
         return ROTO_OK;
     }
+    if (!memory_grow((void **)&m->reach, &m->reach_capacity, (size_t)objects->n_masks,
+                     sizeof(*m->reach)))
+        return ROTO_ERROR_MEMORY;
     ROTO_TRY(mask_scaler_start_map(m->scaler, m->labels, width));
-    for (int32_t i = 0; i < objects->n_masks; i++)
-        mask_scaler_add_to_map(m->scaler, frame_objects_logits(objects, i), (uint16_t)(i + 1));
+    for (int32_t i = 0; i < objects->n_masks; i++) {
+        const float *logits = frame_objects_logits(objects, i);
+        mask_scaler_add_to_map(m->scaler, logits, (uint16_t)(i + 1));
+        m->reach[i] = mask_scaler_reach(m->scaler, logits);
+    }
     return ROTO_OK;
 }
 
@@ -79,9 +94,16 @@ const uint16_t *label_map_labels(const label_map *m)
 const uint8_t *label_map_mask(label_map *m, int32_t mask)
 {
     const uint16_t label = (uint16_t)(mask + 1);
-    const size_t n = n_pixels(m);
-    for (size_t i = 0; i < n; i++)
-        m->mask[i] = m->labels[i] == label;
+    for (int32_t y = m->drawn.y0; y < m->drawn.y1; y++)
+        memset(m->mask + (ptrdiff_t)y * m->width + m->drawn.x0, 0,
+               (size_t)(m->drawn.x1 - m->drawn.x0));
+    m->drawn = m->reach[mask];
+    for (int32_t y = m->drawn.y0; y < m->drawn.y1; y++) {
+        const uint16_t *labels = m->labels + (ptrdiff_t)y * m->width;
+        uint8_t *row = m->mask + (ptrdiff_t)y * m->width;
+        for (int32_t x = m->drawn.x0; x < m->drawn.x1; x++)
+            row[x] = labels[x] == label;
+    }
     return m->mask;
 }
 

@@ -17,10 +17,8 @@ typedef struct tap { /* an output sample is (1 - part) * in[first] + part * in[s
     float part;
 } tap;
 
-/* Half-open ranges of rows and columns. */
-typedef struct extent {
-    int32_t x0, y0, x1, y1;
-} extent;
+/* Half-open ranges of rows and columns of logits. */
+typedef mask_edges extent;
 
 struct mask_scaler {
     int32_t mask_w, mask_h, frame_w, frame_h;
@@ -190,13 +188,12 @@ void mask_scaler_write(mask_scaler *s, const float *logits, uint8_t value, uint8
     }
 }
 
-bool mask_scaler_box(mask_scaler *s, const float *logits, int32_t *x0, int32_t *y0, int32_t *x1,
-                     int32_t *y1)
+bool mask_scaler_box(mask_scaler *s, const float *logits, mask_edges *out)
 {
     const extent e = extent_above(s, logits, 0);
     int32_t from, end;
     output_columns(s, &e, &from, &end);
-    extent found = {end, s->frame_h, from, 0};
+    *out = (mask_edges){end, s->frame_h, from, 0};
     for (int32_t y = 0; y < s->frame_h; y++) {
         int32_t first = from, last = end;
         if (!wide_row(s, logits, &e, y, from, end))
@@ -207,16 +204,27 @@ bool mask_scaler_box(mask_scaler *s, const float *logits, int32_t *x0, int32_t *
             last--;
         if (first == last)
             continue;
-        found.x0 = first < found.x0 ? first : found.x0;
-        found.x1 = last > found.x1 ? last : found.x1;
-        found.y0 = y < found.y0 ? y : found.y0;
-        found.y1 = y + 1;
+        out->x0 = first < out->x0 ? first : out->x0;
+        out->x1 = last > out->x1 ? last : out->x1;
+        out->y0 = y < out->y0 ? y : out->y0;
+        out->y1 = y + 1;
     }
-    *x0 = found.x0;
-    *y0 = found.y0;
-    *x1 = found.x1;
-    *y1 = found.y1;
-    return found.y1 > 0;
+    return out->y1 > 0;
+}
+
+mask_edges mask_scaler_reach(const mask_scaler *s, const float *logits)
+{
+    const extent e = extent_above(s, logits, 0);
+    mask_edges out = {0, 0, 0, 0};
+    if (e.y1 == 0)
+        return out;
+    output_columns(s, &e, &out.x0, &out.x1);
+    out.y1 = s->frame_h;
+    while (out.y0 < out.y1 && tap_of(out.y0, s->mask_h, s->frame_h).second < e.y0)
+        out.y0++;
+    while (out.y1 > out.y0 && tap_of(out.y1 - 1, s->mask_h, s->frame_h).first >= e.y1)
+        out.y1--;
+    return out;
 }
 
 roto_status mask_scaler_start_map(mask_scaler *s, uint16_t *map, ptrdiff_t stride)

@@ -20,9 +20,16 @@ void mask_scaler_free(mask_scaler *s); /* NULL is fine */
 void mask_scaler_write(mask_scaler *s, const float *logits, uint8_t value, uint8_t *mask,
                        ptrdiff_t stride_bytes);
 
-/* The edges of what mask_scaler_write() would write; false when that is nothing. */
-bool mask_scaler_box(mask_scaler *s, const float *logits, int32_t *x0, int32_t *y0, int32_t *x1,
-                     int32_t *y1);
+/* Edges in pixels of the frame, x1 and y1 behind the last. */
+typedef struct mask_edges {
+    int32_t x0, y0, x1, y1;
+} mask_edges;
+
+/* Those of what mask_scaler_write() would write; false when that is nothing. */
+bool mask_scaler_box(mask_scaler *s, const float *logits, mask_edges *out);
+
+/* Edges that nothing of it lies outside of, for little work; all 0 when there is nothing. */
+mask_edges mask_scaler_reach(const mask_scaler *s, const float *logits);
 
 /* Starts a map [frame_h, frame_w] of ids, rows `stride` elements apart, all 0; then each mask takes
  * the pixels where its logit is positive and higher than those of the masks before it. */

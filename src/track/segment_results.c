@@ -15,10 +15,10 @@ static roto_status need_frame(const roto_segmenter *s)
 
 static void measure(const roto_segmenter *s, const float *logits, roto_segment *out)
 {
-    int32_t x0, y0, x1, y1;
-    if (!mask_scaler_box(s->scaler, logits, &x0, &y0, &x1, &y1))
+    mask_edges e;
+    if (!mask_scaler_box(s->scaler, logits, &e))
         return;
-    out->box = (roto_box){(float)x0, (float)y0, (float)x1, (float)y1};
+    out->box = (roto_box){(float)e.x0, (float)e.y0, (float)e.x1, (float)e.y1};
     /* A cell of the logits' grid stands for so many pixels of the frame. */
     const float cell_w = (float)s->frame_w / (float)s->size.mask_w,
                 cell_h = (float)s->frame_h / (float)s->size.mask_h;

@@ -134,7 +134,7 @@ static void boxes_are_around_what_is_written(void **state)
     enum { W = 14, H = 9, FW = 61, FH = 40 };
     mask_scaler *s = NULL;
     assert_int_equal(mask_scaler_new(W, H, FW, FH, &s), ROTO_OK);
-    int32_t x0, y0, x1, y1;
+    mask_edges box;
     uint32_t seed = 3;
     for (int round = 0; round < 40; round++) {
         float logits[W * H];
@@ -155,17 +155,26 @@ static void boxes_are_around_what_is_written(void **state)
             e[3] = y + 1;
         }
         const bool any = e[3] > 0;
-        assert_int_equal(mask_scaler_box(s, logits, &x0, &y0, &x1, &y1), any);
-        if (any)
-            assert_true(x0 == e[0] && y0 == e[1] && x1 == e[2] && y1 == e[3]);
+        assert_int_equal(mask_scaler_box(s, logits, &box), any);
+        if (!any)
+            continue;
+        assert_true(box.x0 == e[0] && box.y0 == e[1] && box.x1 == e[2] && box.y1 == e[3]);
+        const mask_edges reach = mask_scaler_reach(s, logits);
+        assert_true(reach.x0 <= e[0] && reach.y0 <= e[1] && reach.x1 >= e[2] && reach.y1 >= e[3]);
     }
     /* Between the frame's pixels a single cell's peak is not seen by any. */
     float speck[W * H];
     for (int i = 0; i < W * H; i++)
         speck[i] = -9;
-    assert_false(mask_scaler_box(s, speck, &x0, &y0, &x1, &y1));
+    assert_false(mask_scaler_box(s, speck, &box));
+    const mask_edges none = mask_scaler_reach(s, speck);
+    assert_true(none.x0 == none.x1 && none.y0 == none.y1);
     speck[5 * W + 5] = 1e-6f;
-    assert_false(mask_scaler_box(s, speck, &x0, &y0, &x1, &y1));
+    assert_false(mask_scaler_box(s, speck, &box));
+    /* ... and nothing but that cell and the halves of its neighbours is in reach. */
+    const mask_edges near = mask_scaler_reach(s, speck);
+    assert_in_range(near.x1 - near.x0, 1, 2 * FW / W + 2);
+    assert_in_range(near.y1 - near.y0, 1, 2 * FH / H + 2);
     mask_scaler_free(s);
 }
 
