@@ -64,5 +64,6 @@ expect 2 'there is no such folder' "$roto" eval davis "$work/nowhere"
 expect 1 'did you mean "photo"?' "$roto" eval davis "$work/davis" --sequences phot --tracker still
 expect 1 'a point has no extent' "$roto" eval davis "$work/davis" --tracker filter --prompt point
 expect 1 '--masks goes without it' "$roto" eval davis "$work/davis" --results "$work/masks" --masks "$work/masks"
+expect 1 '--prompt goes without it' "$roto" eval davis "$work/davis" --results "$work/masks" --prompt mask
 rm "$work/masks/photo/00001.png"
 expect 2 'masks/photo/00001.png' "$roto" eval davis "$work/davis" --results "$work/masks"

@@ -200,12 +200,26 @@ static int evaluate(const davis_options *o, const char *dir, roto_davis_params *
     return code;
 }
 
+/* What tells about a tracker that is not run would only seem to be heeded. */
+static int check_results(const command_line *c)
+{
+    static const char *const others[] = {"--prompt", "--tracker", "--masks", "--model",
+                                         "--threads"};
+    for (const option *row = c->options; row->name; row++)
+        for (size_t i = 0; row->given && i < sizeof(others) / sizeof(others[0]); i++)
+            if (strcmp(row->name, others[i]) == 0)
+                return command_line_refuse(c,
+                                           "--results scores masks that are there; %s goes "
+                                           "without it",
+                                           others[i]);
+    return COMMAND_LINE_GO_ON;
+}
+
 static int check(const command_line *c, const davis_options *o)
 {
-    if (o->results && (o->masks || o->model))
-        return command_line_refuse(c, "--results scores masks that are there; %s goes without it",
-                                   o->masks ? "--masks" : "--model");
-    if (!o->results && o->tracker != ROTO_DAVIS_SEGMENTER && o->prompt == ROTO_DAVIS_POINT)
+    if (o->results)
+        return check_results(c);
+    if (o->tracker != ROTO_DAVIS_SEGMENTER && o->prompt == ROTO_DAVIS_POINT)
         return command_line_refuse(c,
                                    "--tracker %s starts from a mask or a box; a point has no "
                                    "extent",
