@@ -18,6 +18,7 @@ from .loop import Loop, Options
 def train(args):
     options = Options(
         out=args.out,
+        plan=args.plan,
         steps=args.steps,
         seconds=args.seconds,
         rate=args.rate,
@@ -28,14 +29,10 @@ def train(args):
         start_progress=args.start_progress,
     )
     loop = Loop(bank.load(args.pack), options)
+    loop.run()
     sequences = bank.held_out(args.pack)
-
-    def measure(loop):
-        model = loop.new_averaged_model()
-        evaluate_packed(model, sequences, args.device)
-
-    loop.run(on_stage=measure)
-    measure(loop)
+    if sequences:
+        evaluate_packed(loop.new_averaged_model(), sequences, args.device)
     print("finished", flush=True)
 
 
@@ -49,11 +46,14 @@ def main():
     parser.add_argument("--steps", type=int, default=0, help="train so many steps, or")
     parser.add_argument("--seconds", type=float, default=1300, help="so long, over all runs")
     defaults = {f.name: f.default for f in dataclasses.fields(Options)}
+    parser.add_argument("--plan", choices=("full", "smoke"), default=defaults["plan"])
     parser.add_argument("--rate", type=float, default=defaults["rate"])
     parser.add_argument("--seed", type=int, default=defaults["seed"])
     parser.add_argument("--trunk", default="", help="MobileNetV2 as a TensorFlow Lite file")
     parser.add_argument(
-        "--start", default="", help="weights (averaged.pt) to go on from, without their optimiser"
+        "--start",
+        default="",
+        help="weights (averaged.pt or .safetensors) to go on from, without their optimiser",
     )
     parser.add_argument(
         "--start-progress", type=float, default=0.0, help="the progress that they stand for"

@@ -1,5 +1,6 @@
 """The packed images as uint8 tensors on the device that composes clips."""
 
+import contextlib
 import dataclasses
 import functools
 import io
@@ -58,7 +59,8 @@ def _decode(job):
 
 
 def _decode_all(jobs, pool):
-    planes, aspects = zip(*pool.map(_decode, jobs, chunksize=16))
+    decoded = pool.map(_decode, jobs, chunksize=16) if pool else map(_decode, jobs)
+    planes, aspects = zip(*decoded)
     return torch.from_numpy(np.stack(planes)), torch.tensor(aspects)
 
 
@@ -69,8 +71,10 @@ def load(path, workers=None):
     side, (clip_h, clip_w) = (PHOTO_CANVAS,) * 2, CLIP_CANVAS
     clips = [c for c in index["clips"] if not c["held_out"]]
     frames = [f for c in clips for f in c["frames"]]
+    workers = workers or os.cpu_count()
     # Fresh processes: a fork of a process that has threads may hang.
-    with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count()) as pool:
+    fresh = multiprocessing.get_context("spawn").Pool
+    with fresh(workers) if workers > 1 else contextlib.nullcontext() as pool:
         photos, aspect = _decode_all(
             [(path, p["image"], p["label"], side, "RGB") for p in index["photos"]], pool
         )

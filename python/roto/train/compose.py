@@ -13,13 +13,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .degrade import degrade
-from .motion import displaced, elastic, grid, matrix, place, wobble
+from .motion import displaced, elastic, grid, matrix, place, seen_through, wobble
 
 LAYERS = 3
 TEXTURE = 160  # side of a cut-out's texture
 PRESENT = (0.85, 0.6, 0.5)  # chance of each layer, back to front; far less over real clips
 PRESENT_REAL = (0.3, 0.2, 0.35)
-MIN_TARGET_AREA = 0.0015  # of the first frame; smaller targets carry no weight
+MIN_TARGET_AREA = 0.0006  # of the first frame; smaller targets carry no weight
+LAYER_SIZE = (0.06, 1.0)  # half a cut-out's side over half the screen's height, log-uniform
+ZOOM_OUT = 0.35  # share of the real clips that are shown small, as an inset of another picture
 
 
 @dataclasses.dataclass
@@ -45,13 +47,15 @@ class Clips:
 def compose(bank, shape, rng):
     n_real, n = shape.real_clips, shape.clips
     times = _times(shape, rng)
-    synthetic = _photo_base(bank, shape, n - n_real, times[n_real:], rng)
-    base = synthetic
+    views = _views(times, rng)
+    base = _photo_base(bank, shape, times, views, rng)
     if n_real:
-        base = torch.cat((_real_base(bank, shape, n_real, times[:n_real], rng), synthetic))
+        real = _real_base(bank, shape, times[:n_real], views[:n_real], base[:n_real], rng)
+        base = torch.cat((real, base[n_real:]))
     image, owned = base[:, :, :3], [base[:, :, 3], base[:, :, 4]]
     textures = _textures(bank, n, rng)
     maps, fields = _paths(shape, textures[1], times, rng)
+    maps = [seen_through(m, views) for m in maps]
     visible = [m.clamp(0, 1) for m in owned]
     for i in range(LAYERS):
         chance = torch.full((n,), PRESENT[i], device=image.device)
@@ -82,6 +86,16 @@ def _times(shape, rng):
     """Frames of a clip are 1 to 4 apart, mostly few."""
     skip = 1 + rng.pick(torch.tensor([0.4, 0.3, 0.2, 0.1], device=rng.device), shape.clips)
     return skip[:, None] * torch.arange(shape.frames, device=rng.device).float()
+
+
+def _views(times, rng):
+    """Jerks of the camera, [clips, t, 3] as motion.seen_through() takes them: in half of the clips
+    every frame looks at another part of the scene. A fast object looks like this, and a tracker
+    that keeps its eye on one."""
+    n, t = times.shape
+    strength = rng.chance(0.5, n, 1, 1) * rng.uniform(n, 1, 1)
+    scale = (0.16 * strength[:, :, 0] * rng.normal(n, t)).exp()
+    return torch.cat((scale[..., None], 0.18 * strength * rng.normal(n, t, 2)), dim=2)
 
 
 def _rgb_and_masks(planes, value_a, value_b):
@@ -141,8 +155,9 @@ def _warp(textures, maps, fields, shape):
     return out.unflatten(0, (n, t))
 
 
-def _photo_base(bank, shape, n, times, rng):
+def _photo_base(bank, shape, times, views, rng):
     """Photos under camera motion; in most clips around an object, which also deforms."""
+    n = times.shape[0]
     weights = bank.object_whole * 2 + 1
     row = rng.pick(weights, n)
     around = rng.chance(0.6, n)
@@ -169,11 +184,13 @@ def _photo_base(bank, shape, n, times, rng):
     maps = _camera(rng, times * 0.5, n, fit, focus, motion)
     amplitude = 0.035 * rng.uniform(n) * rng.chance(0.75, n)
     fields = elastic(rng, times, amplitude)
-    return _warp(texture, maps, fields, shape)
+    return _warp(texture, seen_through(maps, views), fields, shape)
 
 
-def _real_base(bank, shape, n, times, rng):
-    """Real clips forwards or backwards, with a crop that drifts."""
+def _real_base(bank, shape, times, views, around, rng):
+    """Real clips forwards or backwards, with a crop that drifts; some shrunk to an inset of
+    `around` [n, t, 5, h, w], whose objects then do not count."""
+    n = times.shape[0]
     row = rng.integers(len(bank.clips), n)
     first, count = bank.clips[row].unbind(1)
     span = times[:, -1].long()
@@ -199,7 +216,33 @@ def _real_base(bank, shape, n, times, rng):
     motion = 0.5 * rng.uniform(n)
     maps = _camera(rng, times, n, fit, focus, motion)
     fields = elastic(rng, times, 0.008 * rng.uniform(n))
-    return _warp(texture, maps, fields, shape)
+    inset = _inset(times, rng)
+    # A view of the inset, whose own screen is the clip's.
+    scale = inset[..., :1] * views[..., :1]
+    screen = torch.cat((scale, inset[..., :1] * views[..., 1:] + inset[..., 1:]), dim=2)
+    clip = _warp(texture, seen_through(maps, screen), fields, shape)
+    at = grid(_affine(screen).flatten(0, 1), shape.height, shape.width)
+    inside = (at.abs().amax(-1) <= 1).unflatten(0, times.shape)[:, :, None]
+    beside = torch.cat((around[:, :, :3], torch.zeros_like(around[:, :, 3:])), dim=2)
+    return torch.where(inside | (inset[..., 0] == 1)[..., None, None, None], clip, beside)
+
+
+def _inset(times, rng):
+    """Where the screen's points lie on that of a clip which fills it or, in some, a window of it
+    that drifts: (scale, shift x, shift y) [n, t, 3]."""
+    n, t = times.shape
+    half = rng.uniform(n, 1, 1, low=0.25, high=0.8)
+    center = (1 - half) * rng.uniform(n, 1, 2, low=-1, high=1)
+    center = center + 0.1 * half * wobble(rng, times, n, 2).transpose(1, 2)
+    small = torch.cat(((1 / half).expand(n, t, 1), -center / half), dim=2)
+    whole = torch.tensor([1.0, 0.0, 0.0], device=rng.device)
+    return torch.where(rng.chance(ZOOM_OUT, n, 1, 1), small, whole)
+
+
+def _affine(views):
+    scale, x, y = views.unbind(-1)
+    zero = torch.zeros_like(scale)
+    return matrix(scale, zero, zero, scale, x, y)
 
 
 def _center_of(masks):
@@ -269,7 +312,8 @@ def _paths(shape, aspects, times, rng):
         index = torch.arange(t, device=times.device)
         gone = (index >= gone_at) & (index < gone_at + gone_for) & rng.chance(0.15, n, 1)
         center = center + 6.0 * gone[:, None]
-        size = (rng.uniform(n, 1, low=-1.9, high=-0.1)).exp() * (0.12 * wobble(rng, times, n)).exp()
+        low, high = (math.log(x) for x in LAYER_SIZE)
+        size = (rng.uniform(n, 1, low=low, high=high) + 0.12 * wobble(rng, times, n)).exp()
         aspect = aspects[:, i, None] * (0.1 * rng.normal(n, 1) + 0.06 * wobble(rng, times, n)).exp()
         aspect = aspect.clamp(0.2, 5.0)
         half = torch.stack((size * aspect.sqrt(), size / aspect.sqrt()), -1)

@@ -11,6 +11,7 @@ from roto.model import ROTO_S, Config, Segmenter
 
 from . import schedule
 from .compose import compose
+from .export import load
 from .init import initialise
 from .motion import Random
 from .step import Learner
@@ -27,7 +28,8 @@ class Options:
     seed: int = 1
     trunk: str = ""  # a TensorFlow Lite file
     device: str = "cpu"
-    start: str = ""  # weights (averaged.pt) to go on from when there is no checkpoint, and
+    # Weights (averaged.pt or an exported file) to go on from when there is no checkpoint, and
+    start: str = ""
     start_progress: float = 0.0  # the progress they stand for
     log_every: int = 50
     save_every_s: float = 120.0
@@ -41,6 +43,7 @@ class Loop:
             torch.backends.cuda.matmul.allow_tf32 = True
             torch.backends.cudnn.allow_tf32 = True
             torch.backends.cudnn.benchmark = True
+            torch.backends.cudnn.benchmark_limit = 3  # trying all takes longer than it saves
         self.options, self.config = options, config
         self.bank = bank.to(options.device)
         self.plan = schedule.PLANS[options.plan]
@@ -81,7 +84,7 @@ class Loop:
             clips = compose(self.bank, shape, rng)
             return make_batch(self.learner.model, clips, rng, schedule.teaching(self.progress()))
 
-    def run(self, on_stage=None):
+    def run(self):
         """Trains to the end; returns the mean losses of each log line."""
         o = self.options
         began, saved = time.monotonic() - self.elapsed, time.monotonic()
@@ -89,8 +92,6 @@ class Loop:
             stage = schedule.stage_at(self.plan, self.progress())
             if stage != self.stage:
                 self.learner.drop_graphs()
-                if on_stage and self.stage >= 0:
-                    on_stage(self)
                 self.stage = stage
             rate = schedule.learning_rate(self.progress(), o.rate)
             self.learner.set_rate(rate, rate * schedule.TRUNK_SHARE)
@@ -142,7 +143,10 @@ class Loop:
     def _start(self):
         """Goes on from weights alone: the optimiser and the averages begin anew."""
         o = self.options
-        state = torch.load(o.start, map_location=o.device, weights_only=True)
+        if o.start.endswith(".safetensors"):
+            state = load(o.start).state_dict()
+        else:
+            state = torch.load(o.start, map_location=o.device, weights_only=True)
         self.learner.model.load_state_dict(state)
         for mine, p in zip(self.learner.averages, self.learner.parameters):
             mine.copy_(p.detach())

@@ -69,6 +69,14 @@ def place(center, half, angle, shear, mirror, screen_aspect):
     return matrix(a * screen_aspect, b, c * screen_aspect, d, -(a * x + b * y), -(c * x + d * y))
 
 
+def seen_through(maps, views):
+    """Maps [..., 2, 3] of a screen whose every point p shows what was at scale * p + shift; views
+    [..., 3] are (scale, shift x, shift y)."""
+    scale, shift = views[..., :1, None], views[..., 1:, None]
+    turn, move = maps[..., :2], maps[..., 2:]
+    return torch.cat((turn * scale, turn @ shift + move), -1)
+
+
 def grid(maps, h, w):
     """Sampling positions [n, h, w, 2] of affine maps [n, 2, 3]."""
     return torch.nn.functional.affine_grid(maps, (maps.shape[0], 1, h, w), align_corners=False)

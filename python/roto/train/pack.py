@@ -1,6 +1,6 @@
 """Packs the training images, small, into one archive that fits through a narrow door.
 
-    python -m roto.train.pack DATA OUT.zip
+    python -m roto.train.pack DATA OUT.zip [--held-out]
 
 DATA is laid out as this project's data folder. Members are WebP (images) and PNG (labels);
 index.json lists them:
@@ -8,7 +8,7 @@ index.json lists them:
                value 0 stands for every non-zero label; box is x0 y0 x1 y1 in 0..1
     emoji      names of RGBA images
     clips      {"name", "objects", "frames": [{"image", "label"}], "held_out"}
-Held-out clips are for measuring only; nothing trains on them.
+Held-out clips are for measuring only, and left aside unless asked for; nothing trains on them.
 """
 
 import io
@@ -30,7 +30,7 @@ MIN_PART_AREA, MIN_OBJECT_AREA, MAX_OBJECT_AREA = 0.012, 0.006, 0.9
 
 def _webp(image, quality):
     out = io.BytesIO()
-    image.save(out, "WEBP", quality=quality, method=2)
+    image.save(out, "WEBP", quality=quality, method=4)
     return out.getvalue()
 
 
@@ -85,12 +85,12 @@ def _photo(job):
         entry["objects"] = [o for o in found if o and MIN_OBJECT_AREA < o["area"] < MAX_OBJECT_AREA]
     if not entry["objects"]:
         label = None
-    return entry, _webp(image, 58), None if label is None else _png(label)
+    return entry, _webp(image, 45), None if label is None else _png(label)
 
 
 def _emoji(path):
     image = Image.open(path).convert("RGBA").resize((EMOJI_SIDE, EMOJI_SIDE), Image.Resampling.BOX)
-    return _webp(image, 70)
+    return _webp(image, 58)
 
 
 def _frame(job):
@@ -126,11 +126,13 @@ def _photo_jobs(data):
         yield path, None, "background"
 
 
-def _clips(data):
+def _clips(data, with_held_out):
     for root, held_out in ((f"{data}/davis16-dev", HELD_OUT), (f"{data}/vos-multi", ())):
         for name in sorted(os.listdir(f"{root}/JPEGImages")):
             out = name in held_out
-            size, quality = (HELD_OUT_SIZE, 84) if out else (CLIP_SIZE, 66)
+            if out and not with_held_out:
+                continue
+            size, quality = (HELD_OUT_SIZE, 84) if out else (CLIP_SIZE, 52)
             frames = []
             for path in _files(f"{root}/JPEGImages/{name}"):
                 label = _label_for(path, f"{root}/Annotations/{name}", ".png")
@@ -139,7 +141,7 @@ def _clips(data):
             yield {"name": name, "held_out": out}, frames
 
 
-def main(data, out):
+def main(data, out, with_held_out=False):
     """Reads DATA, writes OUT."""
     index = {"photos": [], "emoji": [], "clips": []}
     # Stored, not deflated: the members are compressed already.
@@ -154,7 +156,7 @@ def main(data, out):
         for i, image in enumerate(pool.imap(_emoji, _files(f"{data}/train/emoji"), 8)):
             index["emoji"].append(f"emoji/{i:04}.webp")
             archive.writestr(index["emoji"][-1], image)
-        for clip, frames in _clips(data):
+        for clip, frames in _clips(data, with_held_out):
             clip["frames"], values = [], set()
             for i, (image, label) in enumerate(pool.imap(_frame, frames, 4)):
                 names = [f"clip/{clip['name']}/{i:03}.{ext}" for ext in ("webp", "png")]
@@ -168,6 +170,6 @@ def main(data, out):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if sys.argv[3:] not in ([], ["--held-out"]) or len(sys.argv) < 3:
         sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main(*sys.argv[1:3], with_held_out=len(sys.argv) > 3)
