@@ -85,7 +85,7 @@ def _photo(job):
         entry["objects"] = [o for o in found if o and MIN_OBJECT_AREA < o["area"] < MAX_OBJECT_AREA]
     if not entry["objects"]:
         label = None
-    return entry, _webp(image, 45), None if label is None else _png(label)
+    return entry, _webp(image, 38), None if label is None else _png(label)
 
 
 def _emoji(path):
