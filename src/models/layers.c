@@ -1,5 +1,6 @@
 #include "models/layers.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -59,6 +60,38 @@ linear_weights conv1x1_bind(weights *w, const char *prefix, int64_t out, int64_t
     };
 }
 
+linear_weights linear_bind_plain(weights *w, const char *prefix, int64_t n, int64_t k)
+{
+    return (linear_weights){
+        .weight = weights_get(w, prefix, "weight", WEIGHT_AS_IS, SHAPE(n, k)), .n = n, .k = k};
+}
+
+conv_weights conv_norm_bind(weights *w, const char *prefix, int64_t out, int64_t in_per_group,
+                            int64_t size)
+{
+    const tensor_prefix norm = tensor_prefix_make("%s.bn", prefix);
+    const float *kernel = weights_get(w, prefix, "c.weight", WEIGHT_CONV,
+                                      SHAPE(out, in_per_group, size, size)),
+                *gamma = weights_get(w, norm.text, "weight", WEIGHT_AS_IS, SHAPE(out)),
+                *beta = weights_get(w, norm.text, "bias", WEIGHT_AS_IS, SHAPE(out)),
+                *mean = weights_get(w, norm.text, "running_mean", WEIGHT_AS_IS, SHAPE(out)),
+                *variance = weights_get(w, norm.text, "running_var", WEIGHT_AS_IS, SHAPE(out));
+    const int64_t n = size * size * in_per_group;
+    float *weight = weights_derive(w, out * n), *bias = weights_derive(w, out);
+    const conv_weights folded = {
+        .weight = weight, .bias = bias, .out = out, .size = size, .in_per_group = in_per_group};
+    if (!weight || !bias || !kernel || !gamma || !beta || !mean || !variance)
+        return folded;
+    for (int64_t o = 0; o < out; o++) {
+        const double spread = (double)variance[o] + (double)BATCH_NORM_EPSILON,
+                     scale = spread > 0 ? (double)gamma[o] / sqrt(spread) : 0;
+        bias[o] = (float)((double)beta[o] - (double)mean[o] * scale);
+        for (int64_t i = 0; i < n; i++)
+            weight[o * n + i] = (float)((double)kernel[o * n + i] * scale);
+    }
+    return folded;
+}
+
 norm_weights norm_bind(weights *w, const char *prefix, int64_t channels, float epsilon)
 {
     return (norm_weights){
@@ -113,7 +146,7 @@ static tensor_id vector(graph *g, const float *values, int64_t n)
 tensor_id linear_apply(graph *g, const linear_weights *l, tensor_id x)
 {
     tensor_id weight = graph_constant_borrow(g, "weight", DTYPE_F32, SHAPE(l->n, l->k), l->weight);
-    return graph_linear(g, x, weight, vector(g, l->bias, l->n));
+    return graph_linear(g, x, weight, l->bias ? vector(g, l->bias, l->n) : TENSOR_NONE);
 }
 
 tensor_id conv_apply(graph *g, const conv_weights *c, tensor_id x, const conv2d_attr *attr)

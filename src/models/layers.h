@@ -14,7 +14,7 @@ typedef struct tensor_prefix {
 tensor_prefix tensor_prefix_make(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 typedef struct linear_weights {
-    const float *weight, *bias; /* [n, k], [n] */
+    const float *weight, *bias; /* [n, k], [n]; bias NULL for none */
     int64_t n, k;
 } linear_weights;
 
@@ -32,6 +32,7 @@ typedef struct norm_weights {
 /* nn.LayerNorm and the LayerNorm2d of segment-anything differ in this. */
 #define LAYER_NORM_EPSILON 1e-5f
 #define LAYER_NORM_2D_EPSILON 1e-6f
+#define BATCH_NORM_EPSILON 1e-5f
 
 /* A perceptron with activations between its layers. */
 enum { MLP_MAX_LAYERS = 4 };
@@ -47,9 +48,15 @@ conv_weights conv_bind(weights *w, const char *prefix, int64_t out, int64_t in_p
 conv_weights conv_transpose_bind(weights *w, const char *prefix, int64_t out, int64_t in,
                                  int64_t size);
 linear_weights conv1x1_bind(weights *w, const char *prefix, int64_t out, int64_t in);
+linear_weights linear_bind_plain(weights *w, const char *prefix, int64_t n,
+                                 int64_t k); /* no bias: NULL */
 norm_weights norm_bind(weights *w, const char *prefix, int64_t channels, float epsilon);
 mlp_weights mlp_bind(weights *w, const char *prefix, int64_t in, int64_t hidden, int64_t out,
                      int n_layers); /* PREFIX.layers.N */
+
+/* A convolution PREFIX.c without a bias and the batch norm PREFIX.bn behind it, as one. */
+conv_weights conv_norm_bind(weights *w, const char *prefix, int64_t out, int64_t in_per_group,
+                            int64_t size);
 
 /* One layer that does what `first` and then `second` do, with nothing between them. */
 linear_weights linear_fold(weights *w, const linear_weights *first, const linear_weights *second);

@@ -8,8 +8,8 @@
 
 struct memory_window {
     const sam2_model *model;
-    int64_t n_cells, mem_dim;
-    float *places;  /* [num_maskmem][n_cells, mem_dim]: cell and time of a spatial memory */
+    int64_t n_tokens, mem_dim;
+    float *places;  /* [num_maskmem][n_tokens, mem_dim]: place and time of a spatial memory */
     float *ages;    /* [max_obj_ptrs][mem_dim]: time of a pointer, by frames ago */
     float *scratch; /* [d_model + mem_dim] */
 };
@@ -37,9 +37,9 @@ roto_status memory_window_new(const sam2_model *model, const sam2_size *size, me
         return ROTO_ERROR_MEMORY;
     const sam2_config *c = &model->config;
     w->model = model;
-    w->n_cells = (int64_t)size->w * size->h;
+    w->n_tokens = sam2_memory_tokens(c, size);
     w->mem_dim = c->mem_dim;
-    const int64_t floats = w->n_cells * w->mem_dim;
+    const int64_t floats = w->n_tokens * w->mem_dim;
     w->places = memory_new_array((size_t)(c->num_maskmem * floats), sizeof(float));
     w->ages = memory_new_array((size_t)(c->max_obj_ptrs * c->mem_dim), sizeof(float));
     w->scratch = memory_new_array((size_t)(c->d_model + c->mem_dim), sizeof(float));
@@ -49,7 +49,7 @@ roto_status memory_window_new(const sam2_model *model, const sam2_size *size, me
     }
     for (int32_t row = 0; row < c->num_maskmem; row++) {
         float *place = w->places + row * floats;
-        position_sine_grid(place, size->h, size->w, c->mem_dim);
+        sam2_memory_places(c, size, place);
         for (int64_t i = 0; i < floats; i++)
             place[i] += model->maskmem_tpos_enc[row * w->mem_dim + i % w->mem_dim];
     }
@@ -86,16 +86,16 @@ static void put_nothing(cursor *at, int64_t n_tokens, int64_t mem_dim)
 /* `row` of the temporal encodings: 0 for the last frame, num_maskmem - 1 for prompted ones. */
 static void put_spatial(const memory_window *w, cursor *at, const float *memory, int32_t row)
 {
-    const int64_t n = w->n_cells * w->mem_dim;
+    const int64_t n = w->n_tokens * w->mem_dim;
     const float *place = w->places + row * n;
     memcpy(at->memory, memory, (size_t)n * sizeof(float));
     for (int64_t i = 0; i < n; i++)
         at->keys[i] = memory[i] + place[i];
-    for (int64_t i = 0; i < w->n_cells; i++)
+    for (int64_t i = 0; i < w->n_tokens; i++)
         at->valid[i] = 1;
     at->memory += n;
     at->keys += n;
-    at->valid += w->n_cells;
+    at->valid += w->n_tokens;
 }
 
 /* A pointer is wider than a memory and becomes several tokens of the same age. */
@@ -123,13 +123,13 @@ void memory_window_write(const memory_window *w, const memory_view *view, int64_
         if (i < view->n_conditioning)
             put_spatial(w, &at, view->conditioning[i]->memory, c->num_maskmem - 1);
         else
-            put_nothing(&at, w->n_cells, w->mem_dim);
+            put_nothing(&at, w->n_tokens, w->mem_dim);
     }
     for (int32_t back = c->num_maskmem - 1; back >= 1; back--) {
         if (view->recent[back - 1])
             put_spatial(w, &at, view->recent[back - 1]->memory, back - 1);
         else
-            put_nothing(&at, w->n_cells, w->mem_dim);
+            put_nothing(&at, w->n_tokens, w->mem_dim);
     }
     int64_t n_free = sam2_window_pointers(c, n_conditioning);
     for (int32_t i = 0; i < view->n_conditioning; i++) {

@@ -15,6 +15,12 @@ static int64_t n_cells(const roto_segmenter *s)
     return (int64_t)s->size.w * s->size.h;
 }
 
+/* Numbers of one memory. */
+static int64_t n_memory(const roto_segmenter *s)
+{
+    return sam2_memory_tokens(&s->model->config, &s->size) * s->model->config.mem_dim;
+}
+
 static int64_t n_pixels(const roto_segmenter *s)
 {
     return (int64_t)s->size.mask_w * s->size.mask_h;
@@ -314,7 +320,7 @@ static void store(roto_segmenter *s, segment_object *o, const float *encoded)
     }
     copy_floats(pointer, o->pointer, c->d_model);
     const bool in_sight = o->object_score > 0;
-    for (int64_t i = 0; i < n_cells(s) * c->mem_dim; i++) {
+    for (int64_t i = 0; i < n_memory(s); i++) {
         const float value =
             encoded[i] + (in_sight ? 0 : s->model->no_obj_embed_spatial[i % c->mem_dim]);
         memory[i] = c->memory_bf16 ? round_bf16(value) : value;
@@ -349,8 +355,7 @@ static roto_status remember_batch(roto_segmenter *s, segment_object *const *obje
         write_mask(s, objects[i], input_of(s, e, ENCODER_IN_MASK) + i * n_pixels(s));
     ROTO_TRY(s->table->run(e));
     for (int32_t i = 0; i < batch; i++)
-        store(s, objects[i],
-              output_of(s, e, ENCODER_OUT_MEMORY) + i * n_cells(s) * s->model->config.mem_dim);
+        store(s, objects[i], output_of(s, e, ENCODER_OUT_MEMORY) + i * n_memory(s));
     segment_times_end(s, SEGMENT_REMEMBER);
     return ROTO_OK;
 }

@@ -10,7 +10,6 @@
 
 #include "backend/backend.h"
 #include "models/sam2/model.h"
-#include "models/sam2/position.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +29,7 @@ typedef struct fixture {
     const char *path;
     const backend_table *table;
     backend *backend;
-    int64_t cells, d, mem;
+    int64_t cells, d, mem, memory_tokens;
     int n_failed;
 } fixture;
 
@@ -52,6 +51,7 @@ static fixture fixture_new(const char *path, const char *backend_name)
     f.cells = (int64_t)f.size.w * f.size.h;
     f.d = f.model->config.d_model;
     f.mem = f.model->config.mem_dim;
+    f.memory_tokens = sam2_memory_tokens(&f.model->config, &f.size);
     assert_non_null(f.table);
     const backend_params params = {.precision = PRECISION_FP32, .n_threads = 2};
     assert_ok(f.table->open(&params, &f.backend));
@@ -130,9 +130,9 @@ static void check_frame(fixture *f)
 /* Two objects' windows of one conditioning memory and the recent ones. */
 static void add_positions(const fixture *f, float *keys, int64_t pointer_tokens)
 {
-    const int64_t slots = sam2_window_spatial(&f->model->config, 1), n = f->cells * f->mem;
+    const int64_t slots = sam2_window_spatial(&f->model->config, 1), n = f->memory_tokens * f->mem;
     float *place = floats(n), *pointer_pos = floats(2 * pointer_tokens * f->mem);
-    position_sine_grid(place, f->size.h, f->size.w, (int32_t)f->mem);
+    sam2_memory_places(&f->model->config, &f->size, place);
     synthetic_fill(pointer_pos, 2 * pointer_tokens * f->mem, "golden.pointer_pos", 0.5f);
     for (int o = 0; o < 2; o++) {
         for (int64_t slot = 0; slot < slots; slot++) {
@@ -152,7 +152,7 @@ static void check_memory_attention(fixture *f)
 {
     const sam2_config *c = &f->model->config;
     const int64_t tokens = sam2_window_tokens(c, &f->size, 1), slots = sam2_window_spatial(c, 1),
-                  pointer_tokens = tokens - slots * f->cells;
+                  pointer_tokens = tokens - slots * f->memory_tokens;
     graph *frame_graph = NULL, *g = NULL;
     assert_ok(sam2_frame_graph(f->model, &f->size, &frame_graph));
     assert_ok(sam2_memory_attention_graph(f->model, &f->size, 2, 1, &g));
@@ -168,7 +168,7 @@ static void check_memory_attention(fixture *f)
     add_positions(f, in(f, e, ATTENTION_IN_KEYS), pointer_tokens);
     float *valid = in(f, e, ATTENTION_IN_VALID);
     for (int64_t t = 0; t < tokens; t++) {
-        const int64_t slot = t / f->cells, pointer = t - slots * f->cells;
+        const int64_t slot = t / f->memory_tokens, pointer = t - slots * f->memory_tokens;
         valid[t] = 1;
         valid[tokens + t] = pointer < 0 ? (slot == 0 || slot == 3) : pointer < pointer_tokens / 3;
     }
@@ -321,6 +321,12 @@ static void hiera_tiny_equals_pytorch(void **state)
     check_all("tests/models/golden/sam2_hiera_t.safetensors", "cpu");
 }
 
+static void edgetam_equals_pytorch(void **state)
+{
+    (void)state;
+    check_all("tests/models/golden/edgetam.safetensors", "cpu");
+}
+
 static void named_file_equals_pytorch(void **state)
 {
     check_all(*state, "cpu");
@@ -341,6 +347,7 @@ int main(int n_arguments, char **arguments)
         cmocka_unit_test(the_small_model_equals_pytorch_on_the_reference),
         cmocka_unit_test(the_small_model_equals_pytorch),
         cmocka_unit_test(hiera_tiny_equals_pytorch),
+        cmocka_unit_test(edgetam_equals_pytorch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,6 +223,23 @@ static void hieras_that_cannot_be_are_refused(void **state)
                          "needs 'trunk_pos_embed'");
 }
 
+static void perceivers_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    const synthetic_model none = {0};
+    assert_config_refused(&none, "\"d_model\":128", "\"d_model\":128,\"perceiver_layers\":2",
+                          "'perceiver_latents' 0");
+    assert_config_refused(&none, "\"d_model\":128",
+                          "\"d_model\":128,\"perceiver_layers\":2,\"perceiver_latents\":16,"
+                          "\"perceiver_latents_2d\":17",
+                          "17 a square");
+    assert_config_refused(&none, "\"d_model\":128",
+                          "\"d_model\":128,\"perceiver_layers\":2,\"perceiver_latents\":16,"
+                          "\"perceiver_latents_2d\":16",
+                          "'image_size' 0");
+    assert_config_refused(&none, "\"mobilenet_v2\"", "\"repvit_m1\"", "48, 96, 192, 384");
+}
+
 static void input_sizes_follow_the_frame(void **state)
 {
     (void)state;
@@ -249,6 +266,7 @@ int main(void)
         cmocka_unit_test(wrong_tensors_are_listed_by_name),
         cmocka_unit_test(wrong_configs_are_refused_by_field),
         cmocka_unit_test(hieras_that_cannot_be_are_refused),
+        cmocka_unit_test(perceivers_that_cannot_be_are_refused),
         cmocka_unit_test(input_sizes_follow_the_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,19 +29,21 @@ class Attention(nn.Module):
 
 
 class RoPEAttention(Attention):
-    """Queries are the cells of an h x w grid. Keys are whole grids of that size, one after the
-    other, then `n_plain` keys that are not rotated (object pointers have no place)."""
+    """Queries are the cells of an h x w grid. Keys are groups of `n_free` keys without a place and
+    a whole grid of `key_grid` (the queries' by default), one group after the other, then `n_plain`
+    keys (object pointers). Keys without a place are not rotated."""
 
     def __init__(self, dim, heads, theta, kv_dim=None):
         super().__init__(dim, heads, kv_dim=kv_dim)
         self.theta = theta
 
-    def forward(self, q, k, v, grid, n_plain=0):
+    def forward(self, q, k, v, grid, n_plain=0, key_grid=None, n_free=0):
         q, k, v = self.split(self.q_proj(q)), self.split(self.k_proj(k)), self.split(self.v_proj(v))
-        cos, sin = axial_rotations(q.shape[-1], *grid, self.theta, q.device)
+        q = rotate(q, *axial_rotations(q.shape[-1], *grid, self.theta, q.device))
+        cos, sin = axial_rotations(q.shape[-1], *(key_grid or grid), self.theta, q.device)
+        cos, sin = F.pad(cos, (0, 0, n_free, 0), value=1.0), F.pad(sin, (0, 0, n_free, 0))
         n_rotated = k.shape[2] - n_plain
-        grids = n_rotated // q.shape[2]
-        q = rotate(q, cos, sin)
-        rotated = rotate(k[:, :, :n_rotated], cos.repeat(grids, 1), sin.repeat(grids, 1))
+        groups = n_rotated // cos.shape[0]
+        rotated = rotate(k[:, :, :n_rotated], cos.repeat(groups, 1), sin.repeat(groups, 1))
         k = torch.cat((rotated, k[:, :, n_rotated:]), dim=2) if n_plain else rotated
         return self.merge(F.scaled_dot_product_attention(q, k, v))

@@ -11,6 +11,7 @@ HIERA_FIELDS = [
     "trunk_global_blocks",
     "trunk_pos_embed",
 ]
+PERCEIVER_FIELDS = ["perceiver_layers", "perceiver_latents", "perceiver_latents_2d"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,9 @@ class Config:
     mem_dim: int = 64
     memory_mask_stride: int = 4
     memory_fuser_layers: int = 2
+    perceiver_layers: int = 0  # EdgeTAM condenses memories to latents
+    perceiver_latents: int = 0
+    perceiver_latents_2d: int = 0
     no_obj_embed_spatial: bool = True  # the memory of an object out of sight is marked
     mask_sigmoid_scale: float = 20.0
     mask_sigmoid_bias: float = -10.0
@@ -85,6 +89,8 @@ class Config:
         unused = ["image_pixels", "image_multiple"] if self.image_size else ["image_size"]
         if self.trunk != "hiera":
             unused += HIERA_FIELDS
+        if not self.perceiver_layers:
+            unused += PERCEIVER_FIELDS
         for key in unused:
             del fields[key]
         return json.dumps(fields, indent=1)
@@ -139,3 +145,21 @@ HIERA_T = hiera("sam2.1_hiera_tiny", 96, 1, (1, 2, 7, 2), (5, 7, 9))
 HIERA_S = hiera("sam2.1_hiera_small", 96, 1, (1, 2, 11, 2), (7, 10, 13))
 HIERA_BP = hiera("sam2.1_hiera_base_plus", 112, 2, (2, 3, 16, 3), (12, 16, 20), pos_embed=14)
 HIERA_L = hiera("sam2.1_hiera_large", 144, 2, (2, 6, 36, 4), (23, 33, 43), (8, 4, 16, 8))
+
+EDGETAM = dataclasses.replace(
+    HIERA_T,
+    name="edgetam",
+    trunk="repvit_m1",
+    trunk_channels=(48, 96, 192, 384),
+    trunk_blocks=(),
+    trunk_heads=0,
+    trunk_windows=(),
+    trunk_global_blocks=(),
+    trunk_pos_embed=0,
+    memory_attention_layers=2,
+    perceiver_layers=2,
+    perceiver_latents=256,
+    perceiver_latents_2d=256,
+    no_obj_embed_spatial=False,
+    pointer_time=False,
+)

@@ -5,8 +5,9 @@ from torch.nn import functional as F
 
 from .hiera import Hiera
 from .mobilenet import MobileNetV2
+from .repvit import RepVit
 
-TRUNKS = {"hiera": Hiera, "mobilenet_v2": MobileNetV2}
+TRUNKS = {"hiera": Hiera, "mobilenet_v2": MobileNetV2, "repvit_m1": RepVit}
 
 
 class FpnNeck(nn.Module):

@@ -1,5 +1,7 @@
 """Memory attention: the current frame's features read the object's memories."""
 
+import math
+
 from torch import nn
 from torch.nn import functional as F
 
@@ -19,6 +21,10 @@ class MemoryAttentionLayer(nn.Module):
         self.linear1 = nn.Linear(dim, config.memory_attention_ffn)
         self.linear2 = nn.Linear(config.memory_attention_ffn, dim)
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(dim) for _ in range(3))
+        self.latents = {}
+        if config.perceiver_layers:
+            side = math.isqrt(config.perceiver_latents_2d)
+            self.latents = {"key_grid": (side, side), "n_free": config.perceiver_latents}
 
     def attend_self(self, x, grid):
         y = self.norm1(x)
@@ -26,7 +32,9 @@ class MemoryAttentionLayer(nn.Module):
 
     def attend_memory(self, x, memory, memory_pos, grid, n_pointer_tokens):
         q = self.norm2(x)
-        return x + self.cross_attn_image(q, memory + memory_pos, memory, grid, n_pointer_tokens)
+        return x + self.cross_attn_image(
+            q, memory + memory_pos, memory, grid, n_pointer_tokens, **self.latents
+        )
 
     def feed_forward(self, x):
         return x + self.linear2(F.relu(self.linear1(self.norm3(x))))

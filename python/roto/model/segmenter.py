@@ -5,6 +5,7 @@ features have one row a frame, everything about objects has the objects of a fra
 """
 
 import dataclasses
+import math
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from .mask_decoder import MaskDecoder
 from .memory_attention import MemoryAttention
 from .memory_encoder import MemoryEncoder
 from .position import sine_1d, sine_2d
+from .perceiver import SpatialPerceiver
 from .prompt_encoder import PADDING, PromptEncoder
 
 NO_OBJECT_LOGIT = -1024.0  # every pixel of the mask of an object that is out of sight
@@ -37,7 +39,7 @@ class Memory:
     """What an object keeps of one frame. `time` counts frames; tensors have one row an object."""
 
     time: int
-    features: Tensor  # [n, mem_dim, h, w]
+    features: Tensor  # [n, mem_dim, h, w], or a perceiver's latents [n, tokens, mem_dim]
     pointer: Tensor  # [n, d_model]
 
 
@@ -60,6 +62,8 @@ class Segmenter(nn.Module):
         self.image_encoder = ImageEncoder(config)
         self.memory_attention = MemoryAttention(config)
         self.memory_encoder = MemoryEncoder(config)
+        if config.perceiver_layers:
+            self.spatial_perceiver = SpatialPerceiver(config)
         self.sam_prompt_encoder = PromptEncoder(config)
         self.sam_mask_decoder = MaskDecoder(config)
         self.mask_downsample = nn.Conv2d(1, 1, 4, 4)
@@ -97,14 +101,23 @@ class Segmenter(nn.Module):
         return s16 + self.no_mem_embed.reshape(1, -1, 1, 1)
 
     def spatial_memory(self, features, rank):
-        """Tokens and their positions, [n, h w, mem_dim]. rank counts back from the current frame:
+        """Tokens and their positions, [n, tokens, mem_dim]. rank counts back from the current frame:
         1 is the most recent memory, num_maskmem is reserved for prompted frames. It may be a tensor
         of one rank an object."""
-        n, m, h, w = features.shape
-        place = tokens_of(sine_2d(m, h, w, features.device)[None])
+        place = self.memory_places(features.shape[2:], features.device)
         when = self.maskmem_tpos_enc[:, 0]  # [num_maskmem, 1, mem_dim]
         when = when[rank - 1] if isinstance(rank, Tensor) else when[None, rank - 1]
-        return tokens_of(features), place + when
+        tokens = features if self.config.perceiver_layers else tokens_of(features)
+        return tokens, place + when
+
+    def memory_places(self, grid, device):
+        """Where a memory's tokens are, [1, tokens, mem_dim]; global latents have no place."""
+        c = self.config
+        if not c.perceiver_layers:
+            return tokens_of(sine_2d(c.mem_dim, *grid, device)[None])
+        side = math.isqrt(c.perceiver_latents_2d)
+        local = tokens_of(sine_2d(c.mem_dim, side, side, device)[None])
+        return F.pad(local, (0, 0, c.perceiver_latents, 0))
 
     def pointer_memory(self, pointers, ages):
         """pointers [n, p, d]: each becomes d / mem_dim tokens. ages [p] or [n, p]: how many frames
@@ -191,7 +204,7 @@ class Segmenter(nn.Module):
     # ---- remember ---------------------------------------------------------------------------
 
     def encode_memory(self, s16, logits, score, prompted, mask=None):
-        """The spatial memory [n, mem_dim, h, w] of mask logits [n, 1, H/4, W/4]. Masks of prompted
+        """The memory, as in Memory.features, of mask logits [n, 1, H/4, W/4]. Masks of prompted
         frames are what the user saw: binary. Published models read masks at full size, and then a
         mask prompt [n, 1, H, W] as it came."""
         c = self.config
@@ -200,6 +213,8 @@ class Segmenter(nn.Module):
             logits = full if mask is None else mask - 0.5
         mask = (logits > 0).to(s16.dtype) if prompted else logits.sigmoid()
         memory = self.memory_encoder(s16, mask * c.mask_sigmoid_scale + c.mask_sigmoid_bias)
+        if c.perceiver_layers:
+            memory = self.spatial_perceiver(memory)
         if c.no_obj_embed_spatial:
             absent = (score <= 0).to(memory.dtype)[..., None, None]
             memory = memory + absent * self.no_obj_embed_spatial[..., None, None]

@@ -16,7 +16,7 @@ import torch
 from scipy import ndimage
 
 from ..model import Config
-from ..model.config import HIERA_T
+from ..model.config import EDGETAM, HIERA_T
 from .graphs import Definition, graphs, nchw, notes, samples, synthetic_model
 from .synthetic import random_bits, write
 
@@ -166,9 +166,10 @@ def main(models_dir, track_dir):
     small = Definition(CONFIG)
     path = Path(models_dir) / "sam2_graphs.safetensors"
     write(path, graphs(small, (WIDTH, HEIGHT)), notes(small))
-    tiny = Definition(dataclasses.replace(HIERA_T, image_size=SQUARE))
-    outputs = {name: samples(t) for name, t in graphs(tiny, (SQUARE, SQUARE)).items()}
-    write(Path(models_dir) / "sam2_hiera_t.safetensors", outputs, notes(tiny))
+    for name, config in (("sam2_hiera_t", HIERA_T), ("edgetam", EDGETAM)):
+        model = Definition(dataclasses.replace(config, image_size=SQUARE))
+        outputs = {name: samples(t) for name, t in graphs(model, (SQUARE, SQUARE)).items()}
+        write(Path(models_dir) / f"{name}.safetensors", outputs, notes(model))
 
     model = synthetic_model(CONFIG, torch.float32)
     for name, prompts, removed in (

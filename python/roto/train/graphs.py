@@ -6,7 +6,6 @@ from torch.nn import functional as F
 
 from ..model import Segmenter
 from ..model.layers import tokens_of
-from ..model.position import sine_2d
 from .synthetic import synthetic_state, tensor_list, values
 
 # Samples of an output are its elements 0, SAMPLE_STEP, 2 SAMPLE_STEP, ... modulo its size; the step
@@ -60,7 +59,13 @@ class Definition:
         return masks, ious, score, model.obj_ptr_proj(tokens)
 
     def encode_memory(self, features, mask):
-        return tokens_of(self.model.memory_encoder(features, mask))
+        memory = self.model.memory_encoder(features, mask)
+        if self.config.perceiver_layers:
+            return self.model.spatial_perceiver(memory)
+        return tokens_of(memory)
+
+    def memory_places(self, grid):
+        return self.model.memory_places(grid, "cpu")
 
 
 def grid_pe(model, h, w):
@@ -73,12 +78,11 @@ def grid_pe(model, h, w):
 def memory_attention_graph(engine, s16):
     """Object 0 has every memory and all pointers; object 1 memories 0 and 3 and some pointers."""
     c = engine.config
-    h, w = s16.shape[2:]
-    cells, n_spatial = h * w, c.num_maskmem
+    place, n_spatial = engine.memory_places(s16.shape[2:]), c.num_maskmem
+    cells = place.shape[1]
     all_pointers = c.max_obj_ptrs * c.d_model // c.mem_dim
     memory = inputs("golden.memory", 2, n_spatial * cells + all_pointers, c.mem_dim)
     pointer_pos = inputs("golden.pointer_pos", 2, all_pointers, c.mem_dim, scale=0.5)
-    place = tokens_of(sine_2d(c.mem_dim, h, w, "cpu")[None])
     answers = []
     chosen = ((range(n_spatial), all_pointers), ((0, 3), all_pointers // 3))
     for i, (slots, n_tokens) in enumerate(chosen):
@@ -140,16 +144,17 @@ def graphs(engine, size):
     return out | memory_encoder_graph(engine, size)
 
 
-def samples(t):
+def samples(t, n=N_SAMPLES):
+    """All of a tensor if it has no more than n elements."""
     flat = np.ascontiguousarray(t).ravel()
-    if flat.size <= N_SAMPLES:
-        return flat
-    return flat[np.arange(N_SAMPLES, dtype=np.int64) * SAMPLE_STEP % flat.size]
+    return flat if flat.size <= n else flat[np.arange(n, dtype=np.int64) * SAMPLE_STEP % flat.size]
 
 
 def notes(engine):
     """The metadata that tells C which model this is."""
     return {
         "roto.config": engine.config.to_json(),
-        "roto.tensors": tensor_list(engine.model.state_dict()),
+        "roto.tensors": tensor_list(
+            {k: t for k, t in engine.model.state_dict().items() if "num_batches" not in k}
+        ),
     }

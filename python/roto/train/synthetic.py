@@ -24,6 +24,26 @@ GAINS = (
     ("mask_downsampler", 2.0),
 )
 OFFSETS = (("pred_obj_score_head.layers.2.bias", 40.0),)
+
+# The same for the published models, whose frames without a memory score far from the others.
+PUBLISHED_GAINS = (
+    ("pred_obj_score_head.layers.2", -40.0),
+    ("iou_prediction_head.layers.2", 4.0),
+    ("output_hypernetworks_mlps", 1.4),
+    ("iou_token", 0.2),
+    ("obj_score_token", 0.2),
+    ("mask_tokens", 0.3),
+    ("not_a_point", 0.2),
+    ("cross_attn_token_to_image", 2.0),
+    ("cross_attn_image.k_proj", 1.5),
+    ("cross_attn_image.out_proj", 3.0),
+    ("cross_attn_image.v_proj", 2.0),
+    ("memory_encoder.out_proj", 2.0),
+    ("mask_downsampler", 2.0),
+    ("token_mixer", 0.3),
+    ("channel_mixer", 0.5),
+)
+PUBLISHED_OFFSETS = (("pred_obj_score_head.layers.2.bias", 8.8),)
 EMBEDDINGS = (
     "_embed",
     "_token.weight",
@@ -52,37 +72,52 @@ def values(name, *shape):
     return (bits.astype(np.float64) / 2**23 - 1).astype(np.float32).reshape(shape)
 
 
-def line(name, shape):
+def is_published(state):
+    return state["no_obj_ptr"].shape[1] == 256
+
+
+def line(name, shape, published):
     """(base, scale): an element of a tensor is base + scale * values(name)."""
+    gains, offsets = (PUBLISHED_GAINS, PUBLISHED_OFFSETS) if published else (GAINS, OFFSETS)
     if name.endswith(".gamma"):
         return 0.2, 0.1
+    if name.endswith(".running_var"):
+        return 1.0, 0.5
+    if name.endswith(".running_mean"):
+        return 0.0, 0.1
     if len(shape) == 1 and name.endswith(".weight"):
         return 1.0, 0.1
     if name.endswith(".bias"):
-        return next((offset for part, offset in OFFSETS if part in name), 0.0), 0.1
-    if any(part in name for part in EMBEDDINGS) and "patch_embed" not in name:
+        return next((offset for part, offset in offsets if part in name), 0.0), 0.1
+    gain = next((gain for part, gain in gains if part in name), 1.0)
+    if name.startswith("spatial_perceiver.latents"):
         return 0.0, 1.0
+    if any(part in name for part in EMBEDDINGS) and "patch_embed" not in name:
+        return 0.0, gain
     fan_in = shape[0] if "output_upscaling" in name else math.prod(shape) // shape[0]
-    gain = next((gain for part, gain in GAINS if part in name), 1.0)
     return 0.0, math.sqrt(3 / fan_in) * gain
 
 
-def weight(name, shape):
-    base, scale = line(name, shape)
+def weight(name, shape, published):
+    base, scale = line(name, shape, published)
     return np.float32(base) + np.float32(scale) * values(name, *shape)
 
 
 def synthetic_state(state):
     """New values for a state_dict."""
-    return {k: torch.from_numpy(weight(k, tuple(t.shape))) for k, t in state.items()}
+    published = is_published(state)
+    return {
+        k: torch.from_numpy(weight(k, tuple(t.shape), published)) if t.dim() else t
+        for k, t in state.items()
+    }
 
 
 def tensor_list(state):
     """What tests/support/synthetic.c makes the same weights from."""
-    lines = []
+    lines, published = [], is_published(state)
     for name, t in state.items():
         shape = tuple(t.shape)
-        base, scale = (np.float32(x) for x in line(name, shape))
+        base, scale = (np.float32(x) for x in line(name, shape, published))
         lines.append(f"{name} {base:.9g} {scale:.9g} {' '.join(map(str, shape))}\n")
     return "".join(lines)
 

@@ -46,6 +46,9 @@ static const field fields[] = {
     {"memory_mask_stride", INT, REQUIRED, AT(memory_mask_stride), 0, 1, 4},
     {"memory_fuser_layers", INT, REQUIRED, AT(memory_fuser_layers), 0, 1, SAM2_MAX_LAYERS},
     {"no_obj_embed_spatial", BOOL, OPTIONAL, AT(no_obj_embed_spatial), 0, 0, 1},
+    {"perceiver_layers", INT, OPTIONAL, AT(perceiver_layers), 0, 0, SAM2_MAX_LAYERS},
+    {"perceiver_latents", INT, OPTIONAL, AT(perceiver_latents), 0, 0, 4096},
+    {"perceiver_latents_2d", INT, OPTIONAL, AT(perceiver_latents_2d), 0, 0, 4096},
     {"mask_sigmoid_scale", FLOAT, REQUIRED, AT(mask_sigmoid_scale), 0, -100, 100},
     {"mask_sigmoid_bias", FLOAT, REQUIRED, AT(mask_sigmoid_bias), 0, -100, 100},
     {"num_maskmem", INT, REQUIRED, AT(num_maskmem), 0, 2, 16},
@@ -147,6 +150,25 @@ static roto_status read_fields(const cJSON *root, sam2_config *out)
     return ROTO_OK;
 }
 
+/* Each 2-D latent has a window of its own, of whole cells. */
+static roto_status check_perceiver(const sam2_config *c)
+{
+    if (c->perceiver_layers == 0)
+        return ROTO_OK;
+    const int32_t side = sam2_perceiver_side(c);
+    if (c->perceiver_latents < 1 || side < 1 || side * side != c->perceiver_latents_2d)
+        return roto_fail(ROTO_ERROR_FORMAT,
+                         "model config: 'perceiver_latents' %d has to be 1 or more and "
+                         "'perceiver_latents_2d' %d a square",
+                         c->perceiver_latents, c->perceiver_latents_2d);
+    if (c->image_size == 0 || c->image_size / SAM2_STRIDE % side)
+        return roto_fail(ROTO_ERROR_FORMAT,
+                         "model config: 'image_size' %d has to be there and a multiple of %d, so "
+                         "that the perceiver's windows have whole cells",
+                         c->image_size, side * SAM2_STRIDE);
+    return ROTO_OK;
+}
+
 /* What the fields have to be to each other. */
 static roto_status check_together(const sam2_config *c)
 {
@@ -172,6 +194,7 @@ static roto_status check_together(const sam2_config *c)
                          "model config: 'mem_dim' is %d and has to divide "
                          "'d_model' %d and be a multiple of 4",
                          c->mem_dim, c->d_model);
+    ROTO_TRY(check_perceiver(c));
     if (c->d_model % c->decoder_downsample || c->d_model / c->decoder_downsample % c->decoder_heads)
         return roto_fail(ROTO_ERROR_FORMAT,
                          "model config: 'd_model' %d over 'decoder_downsample' "
@@ -222,6 +245,17 @@ sam2_size sam2_size_for(const sam2_config *c, int32_t frame_w, int32_t frame_h)
     size.mask_w = size.image_w / SAM2_MASK_STRIDE;
     size.mask_h = size.image_h / SAM2_MASK_STRIDE;
     return size;
+}
+
+int64_t sam2_memory_tokens(const sam2_config *c, const sam2_size *size)
+{
+    return c->perceiver_layers ? c->perceiver_latents + c->perceiver_latents_2d
+                               : (int64_t)size->w * size->h;
+}
+
+int32_t sam2_perceiver_side(const sam2_config *c)
+{
+    return (int32_t)lround(sqrt((double)c->perceiver_latents_2d));
 }
 
 int32_t sam2_pointer_tokens(const sam2_config *c)

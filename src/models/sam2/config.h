@@ -44,6 +44,8 @@ typedef struct sam2_config {
     int32_t memory_mask_stride; /* of the mask that the memory encoder reads */
     int32_t memory_fuser_layers;
     bool no_obj_embed_spatial; /* the memory of an object out of sight is marked (SAM 2.1) */
+    /* EdgeTAM: memories are condensed to latents, see perceiver.h; 0 layers: they are not. */
+    int32_t perceiver_layers, perceiver_latents, perceiver_latents_2d;
     float mask_sigmoid_scale, mask_sigmoid_bias; /* of probabilities on their way into a memory */
 
     int32_t num_maskmem;            /* spatial memories of a frame: 1 prompted + the recent ones */
@@ -73,6 +75,12 @@ typedef struct sam2_size {
 } sam2_size;
 
 sam2_size sam2_size_for(const sam2_config *config, int32_t frame_w, int32_t frame_h);
+
+/* Tokens of a memory: one a cell, or the perceiver's latents. */
+int64_t sam2_memory_tokens(const sam2_config *config, const sam2_size *size);
+
+/* Side of the square that the perceiver's 2-D latents form. */
+int32_t sam2_perceiver_side(const sam2_config *config);
 
 /* Tokens that one object pointer is cut into. */
 int32_t sam2_pointer_tokens(const sam2_config *config);

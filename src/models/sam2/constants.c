@@ -42,6 +42,21 @@ tensor_id constant_rope(graph *g, const sam2_size *size, int32_t head_dim, float
     return take(g, "rope", shape, values);
 }
 
+tensor_id constant_rope_latents(graph *g, const sam2_config *c)
+{
+    const int64_t n = c->perceiver_latents + c->perceiver_latents_2d, pairs = c->d_model / 2;
+    const tensor_shape shape = SHAPE(n, pairs, 2);
+    float *values = values_for(g, &shape);
+    if (!values)
+        return TENSOR_NONE;
+    for (int64_t i = 0; i < c->perceiver_latents * pairs; i++)
+        values[2 * i] = 1; /* the cosine of no angle */
+    const int32_t side = sam2_perceiver_side(c);
+    position_rope_axial(values + c->perceiver_latents * pairs * 2, side, side, c->d_model,
+                        c->rope_theta);
+    return take(g, "rope_latents", shape, values);
+}
+
 tensor_id constant_fourier_grid(graph *g, const sam2_size *size, const float *gaussian,
                                 int32_t channels)
 {

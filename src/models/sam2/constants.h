@@ -12,6 +12,10 @@ tensor_id constant_sine_grid(graph *g, const sam2_size *size, int32_t channels, 
 /* [h * w, head_dim / 2, 2] */
 tensor_id constant_rope(graph *g, const sam2_size *size, int32_t head_dim, float theta);
 
+/* [memory tokens, d_model / 2, 2]: a perceiver's global latents have no place and are not turned,
+ * its 2-D latents are the cells of a grid of their own. */
+tensor_id constant_rope_latents(graph *g, const sam2_config *config);
+
 /* [1, h * w, channels] */
 tensor_id constant_fourier_grid(graph *g, const sam2_size *size, const float *gaussian,
                                 int32_t channels);

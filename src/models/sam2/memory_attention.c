@@ -39,11 +39,12 @@ memory_attention_weights memory_attention_bind(weights *w, const sam2_config *co
 
 /* One head over all channels, scaled by the root of their number. */
 static tensor_id rotary_attention(graph *g, const sam2_config *config, tensor_id q, tensor_id k,
-                                  tensor_id v, tensor_id rope, int64_t rope_keys, tensor_id valid)
+                                  tensor_id v, tensor_id rope_q, tensor_id rope_k,
+                                  int64_t rope_keys, tensor_id valid)
 {
     const attention_attr attr = {
         .heads = 1, .scale = (float)(1.0 / sqrt((double)config->d_model)), .rope_keys = rope_keys};
-    const tensor_id in[8] = {q, k, v, rope, rope, valid, TENSOR_NONE, TENSOR_NONE};
+    const tensor_id in[8] = {q, k, v, rope_q, rope_k, valid, TENSOR_NONE, TENSOR_NONE};
     return graph_attention(g, in, &attr);
 }
 
@@ -54,7 +55,7 @@ static tensor_id self_attention(graph *g, const memory_attention_layer *l,
     const tensor_id y = norm_apply(g, &l->norm1, x);
     const tensor_id q = linear_apply(g, &l->self_q, y), k = linear_apply(g, &l->self_k, y);
     const tensor_id attended =
-        rotary_attention(g, config, q, k, y, rope, (int64_t)size->h * size->w, TENSOR_NONE);
+        rotary_attention(g, config, q, k, y, rope, rope, (int64_t)size->h * size->w, TENSOR_NONE);
     return add(g, x, linear_apply(g, &l->self_out, attended));
 }
 
@@ -89,8 +90,10 @@ tensor_id memory_attention_build(graph *g, const memory_attention_weights *m,
                                  const memory_attention_inputs *in, int64_t batch,
                                  int64_t n_spatial)
 {
-    const int64_t n_cells = (int64_t)size->h * size->w;
+    const int64_t n_memory = sam2_memory_tokens(config, size);
     const tensor_id rope = constant_rope(g, size, config->d_model, config->rope_theta);
+    const tensor_id rope_memory =
+        config->perceiver_layers ? constant_rope_latents(g, config) : rope;
     tensor_id x = in->frame.x;
     for (int i = 0; i < m->n_layers; i++) {
         const memory_attention_layer *l = &m->layers[i];
@@ -100,8 +103,8 @@ tensor_id memory_attention_build(graph *g, const memory_attention_weights *m,
         const tensor_id q = i > 0 ? cross_queries(g, l, x) : repeat_batch(g, in->frame.q, batch);
         const tensor_id k = linear_apply(g, &l->cross_k, in->memory_and_position);
         /* Pointer tokens have no place in the picture and are not rotated. */
-        const tensor_id attended =
-            rotary_attention(g, config, q, k, in->memory, rope, n_spatial * n_cells, in->valid);
+        const tensor_id attended = rotary_attention(g, config, q, k, in->memory, rope, rope_memory,
+                                                    n_spatial * n_memory, in->valid);
         x = add(g, x, linear_apply(g, &l->cross_out, attended));
         x = feed_forward(g, l, x);
     }

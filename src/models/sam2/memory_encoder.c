@@ -61,6 +61,7 @@ memory_encoder_weights memory_encoder_bind(weights *w, const sam2_config *config
             fuser_block_bind(w, tensor_prefix_make("memory_encoder.fuser.layers.%d", i).text, d,
                              FUSER_EXPANSION * d);
     m.out_proj = conv1x1_bind(w, "memory_encoder.out_proj", config->mem_dim, d);
+    m.perceiver = perceiver_bind(w, config);
     return m;
 }
 
@@ -107,5 +108,6 @@ tensor_id memory_encoder_build(graph *g, const memory_encoder_weights *m, const 
     }
     graph_scope(g, "memory_encoder.");
     x = linear_apply(g, &m->out_proj, x);
-    return graph_reshape(g, x, SHAPE(batch, (int64_t)size->h * size->w, config->mem_dim));
+    x = graph_reshape(g, x, SHAPE(batch, (int64_t)size->h * size->w, config->mem_dim));
+    return m->perceiver.n_layers ? perceiver_build(g, &m->perceiver, config, size, x, batch) : x;
 }

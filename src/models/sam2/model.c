@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "models/sam2/position.h"
 
 #include <stdlib.h>
 
@@ -49,8 +50,8 @@ roto_status sam2_model_new(const char *config_text, int64_t config_bytes,
     m->trunk = trunk_find(m->config.trunk);
     if (!m->trunk) {
         status = roto_fail(ROTO_ERROR_UNSUPPORTED,
-                           "model config: 'trunk' is \"%s\"; this build has \"hiera\" "
-                           "and \"mobilenet_v2\"",
+                           "model config: 'trunk' is \"%s\"; this build has \"hiera\", "
+                           "\"mobilenet_v2\" and \"repvit_m1\"",
                            m->config.trunk);
         goto fail;
     }
@@ -137,8 +138,20 @@ int64_t sam2_window_pointers(const sam2_config *config, int64_t n_conditioning)
 
 int64_t sam2_window_tokens(const sam2_config *config, const sam2_size *size, int64_t n_conditioning)
 {
-    return sam2_window_spatial(config, n_conditioning) * size->h * size->w +
+    return sam2_window_spatial(config, n_conditioning) * sam2_memory_tokens(config, size) +
            sam2_window_pointers(config, n_conditioning) * sam2_pointer_tokens(config);
+}
+
+void sam2_memory_places(const sam2_config *c, const sam2_size *size, float *out)
+{
+    if (c->perceiver_layers == 0) {
+        position_sine_grid(out, size->h, size->w, c->mem_dim);
+        return;
+    }
+    for (int64_t i = 0; i < (int64_t)c->perceiver_latents * c->mem_dim; i++)
+        *out++ = 0; /* global latents have no place */
+    const int32_t side = sam2_perceiver_side(c);
+    position_sine_grid(out, side, side, c->mem_dim);
 }
 
 roto_status sam2_memory_attention_graph(const sam2_model *m, const sam2_size *size, int64_t batch,

@@ -62,6 +62,9 @@ int64_t sam2_window_pointers(const sam2_config *config, int64_t n_conditioning);
 int64_t sam2_window_tokens(const sam2_config *config, const sam2_size *size,
                            int64_t n_conditioning);
 
+/* Where the tokens of a memory are, [memory tokens, mem_dim]; no time. */
+void sam2_memory_places(const sam2_config *config, const sam2_size *size, float *out);
+
 enum { ATTENTION_IN_X, ATTENTION_IN_Q, ATTENTION_IN_MEMORY, ATTENTION_IN_KEYS, ATTENTION_IN_VALID };
 enum { ATTENTION_OUT_FEATURES };
 roto_status sam2_memory_attention_graph(const sam2_model *m, const sam2_size *size, int64_t batch,

@@ -24,6 +24,6 @@ typedef struct trunk_table {
 
 const trunk_table *trunk_find(const char *name); /* NULL when there is none */
 
-extern const trunk_table trunk_hiera, trunk_mobilenet_v2;
+extern const trunk_table trunk_hiera, trunk_mobilenet_v2, trunk_repvit_m1;
 
 #endif
