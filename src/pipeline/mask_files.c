@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* A matte is data: artefacts that nobody minds in a picture would fringe whatever it cuts out. */
 enum { MATTE_CRF = 10 };
@@ -27,17 +28,37 @@ struct mask_files {
     size_t label_capacity;
 };
 
-static bool is_video_name(const char *path)
+static bool ends_in(const char *path, const char *extension)
 {
-    static const char extension[] = ".mp4";
-    const size_t n = strlen(path), e = sizeof(extension) - 1;
-    return n > e && strcmp(path + n - e, extension) == 0;
+    const size_t n = strlen(path), e = strlen(extension);
+    return n > e && strcasecmp(path + n - e, extension) == 0;
+}
+
+/* Nobody wants a folder that is called matte.mov. */
+static roto_status refuse_other_kinds(const char *path)
+{
+    static const char *const others[] = {".mov", ".mkv", ".webm", ".avi", ".png", ".jpg", ".gif"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (ends_in(path, others[i]))
+            return roto_fail(ROTO_ERROR_UNSUPPORTED,
+                             "%s: a matte is an .mp4 video or a folder, not %s", path, others[i]);
+    return ROTO_OK;
+}
+
+/* Before any work: the run would end at the object's first frame. */
+static roto_status check_ids(const roto_run_params *params)
+{
+    for (int32_t i = 0; params->masks_path && i < params->n_prompts; i++)
+        if (params->prompts[i].id > MAX_ID)
+            return roto_fail(ROTO_ERROR_ARGUMENT, "%s: object %lld; a PNG holds ids up to %d",
+                             params->masks_path, (long long)params->prompts[i].id, MAX_ID);
+    return ROTO_OK;
 }
 
 static roto_status open_matte(mask_files *f, const roto_run_params *params,
                               const roto_source_info *info)
 {
-    if (!is_video_name(params->matte_path))
+    if (!ends_in(params->matte_path, ".mp4"))
         return image_folder_open(params->matte_path, &f->matte_folder);
     video_writer_params writer = video_writer_params_default();
     writer.fps = info->fps;
@@ -52,6 +73,9 @@ roto_status mask_files_open(const roto_run_params *params, const roto_source_inf
     *out = NULL;
     if (!params->masks_path && !params->matte_path)
         return ROTO_OK;
+    ROTO_TRY(check_ids(params));
+    if (params->matte_path)
+        ROTO_TRY(refuse_other_kinds(params->matte_path));
     mask_files *f = memory_new_array(1, sizeof(*f));
     if (!f)
         return ROTO_ERROR_MEMORY;

@@ -114,7 +114,11 @@ expect 6 'quantum' track "$clip" --point 5,5 --device quantum
 for output in masks matte; do
     expect 2 "$work/none/out" track "$clip" --point 5,5 "--$output" "$work/none/out"
     expect 2 "$work/one.png/out" track "$clip" --point 5,5 "--$output" "$work/one.png/out"
-    expect 2 'is not a folder' track "$clip" --point 5,5 "--$output" "$work/one.png"
+    expect 2 'is not a folder' track "$clip" --point 5,5 "--$output" "$work/1.txt"
+done
+refused 'a PNG holds ids up to 65535' --point 5,5:65536 --masks "$work/none"
+for name in matte.mov matte.PNG; do
+    expect 4 'a matte is an .mp4 video or a folder' track "$clip" --point 5,5 --matte "$work/$name"
 done
 expect 2 "$work/none/out.mp4" track "$clip" --point 5,5 --matte "$work/none/out.mp4"
 limited() (
