@@ -7,10 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+/* Weights are read in vectors of so many. */
+enum { LANES = 8 };
+
 static int32_t max_taps(int32_t n_in, int32_t n_out)
 {
     const double scale = (double)n_in / (double)n_out;
-    return 2 * (int32_t)ceil(scale < 1 ? 1 : scale) + 1;
+    const int32_t taps = 2 * (int32_t)ceil(scale < 1 ? 1 : scale) + 1;
+    return (taps + LANES - 1) / LANES * LANES;
 }
 
 /* The bounds and weights of PyTorch's _upsample_bilinear2d_aa, which are PIL's. */
@@ -97,11 +105,13 @@ __attribute__((target("avx2,fma"))) static void sum_rows_avx2(const antialias_ax
 }
 #endif
 
-/* The number of channels is a constant where it is called, so that the loops over it unroll. */
-static inline __attribute__((always_inline)) void
-filter_interleaved(const antialias_axis *x, const float *column, int32_t channels, float *out)
+/* Output samples from `i` on. The number of channels is a constant where it is called, so that the
+ * loops over it unroll. */
+static inline __attribute__((always_inline)) void filter_interleaved(const antialias_axis *x,
+                                                                     const float *column, int32_t i,
+                                                                     int32_t channels, float *out)
 {
-    for (int32_t i = 0; i < x->n_out; i++, out += channels) {
+    for (; i < x->n_out; i++) {
         const float *weights = x->weights + (ptrdiff_t)i * x->max_taps;
         const float *from = column + (ptrdiff_t)x->first[i] * channels;
         float sum[3] = {0, 0, 0};
@@ -109,19 +119,58 @@ filter_interleaved(const antialias_axis *x, const float *column, int32_t channel
             for (int32_t c = 0; c < channels; c++)
                 sum[c] += weights[k] * from[c];
         for (int32_t c = 0; c < channels; c++)
-            out[c] = sum[c];
+            out[i * channels + c] = sum[c];
     }
 }
+
+#if defined(__x86_64__)
+/* Sums of the lanes of eight vectors, in order. */
+static inline __attribute__((always_inline, target("avx2,fma"))) __m256 sums_of(const __m256 v[8])
+{
+    const __m256 ab = _mm256_hadd_ps(v[0], v[1]), cd = _mm256_hadd_ps(v[2], v[3]);
+    const __m256 ef = _mm256_hadd_ps(v[4], v[5]), gh = _mm256_hadd_ps(v[6], v[7]);
+    const __m256 abcd = _mm256_hadd_ps(ab, cd), efgh = _mm256_hadd_ps(ef, gh);
+    return _mm256_add_ps(_mm256_permute2f128_ps(abcd, efgh, 0x20),
+                         _mm256_permute2f128_ps(abcd, efgh, 0x31));
+}
+
+/* Of one channel, eight output samples at a time as far as their vectors of taps lie inside the
+ * row. Returns how many are done. */
+__attribute__((target("avx2,fma"))) static int32_t filter_eight(const antialias_axis *x,
+                                                                const float *column, float *out)
+{
+    int32_t i = 0;
+    /* `first` never falls */
+    for (; i + 8 <= x->n_out && x->first[i + 7] + x->max_taps <= x->n_in; i += 8) {
+        __m256 sum[8];
+        for (int j = 0; j < 8; j++) {
+            const float *weights = x->weights + (ptrdiff_t)(i + j) * x->max_taps;
+            const float *from = column + x->first[i + j];
+            sum[j] = _mm256_mul_ps(_mm256_loadu_ps(weights), _mm256_loadu_ps(from));
+            for (int32_t k = LANES; k < x->max_taps; k += LANES)
+                sum[j] = _mm256_fmadd_ps(_mm256_loadu_ps(weights + k), _mm256_loadu_ps(from + k),
+                                         sum[j]);
+        }
+        _mm256_storeu_ps(out + i, sums_of(sum));
+    }
+    return i;
+}
+#endif
 
 static void filter_columns(const antialias_axis *x, const float *column, int32_t channels,
                            float *out)
 {
+    int32_t n_done = 0;
+#if defined(__x86_64__)
+    if (channels == 1 && x->avx2)
+        n_done = filter_eight(x, column, out);
+#endif
     if (channels == 1)
-        filter_interleaved(x, column, 1, out);
+        filter_interleaved(x, column, n_done, 1, out);
     else if (channels == 2)
-        filter_interleaved(x, column, 2, out);
+        filter_interleaved(x, column, 0, 2, out);
     else
-        filter_interleaved(x, column, 3, out);
+        filter_interleaved(x, column, 0, 3, out);
 }
 
 void antialias_row(const antialias_axis *x, const antialias_axis *y, const uint8_t *plane,

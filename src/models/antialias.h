@@ -11,7 +11,7 @@
 typedef struct antialias_axis {
     int32_t n_in, n_out, max_taps;
     int32_t *first, *count; /* [n_out]: input samples that an output sample is made of */
-    float *weights;         /* [n_out, max_taps], each row sums to 1 */
+    float *weights;         /* [n_out, max_taps], each row sums to 1, 0 beyond its count */
     bool avx2;              /* what this processor has */
 } antialias_axis;
 

@@ -91,17 +91,49 @@ static float clamp_byte(float value)
     return value > 255 ? 255 : value;
 }
 
-static void write_yuv(const frame_input *f, const color_yuv *m, const float *u, const float *v,
-                      int32_t chroma_step, float *out)
+/* chroma_step is a constant where it is called, so that the loop vectorises. */
+static inline __attribute__((always_inline)) void
+convert_yuv(const frame_input *f, const color_yuv *m, const float *restrict u,
+            const float *restrict v, int32_t chroma_step, float *restrict out)
 {
-    const float *luma = f->rows[0];
-    for (int32_t i = 0; i < f->width; i++, out += 3) {
-        const float y = (luma[i] + m->luma_offset) * m->luma, cu = u[i * chroma_step] - 128,
-                    cv = v[i * chroma_step] - 128;
-        out[0] = clamp_byte(y + m->red_v * cv) * f->gain[0] + f->offset[0];
-        out[1] = clamp_byte(y + m->green_u * cu + m->green_v * cv) * f->gain[1] + f->offset[1];
-        out[2] = clamp_byte(y + m->blue_u * cu) * f->gain[2] + f->offset[2];
+    const float *restrict luma = f->rows[0];
+    const color_yuv matrix = *m; /* copies that the stores below cannot change */
+    const float gain[3] = {f->gain[0], f->gain[1], f->gain[2]};
+    const float offset[3] = {f->offset[0], f->offset[1], f->offset[2]};
+    for (int32_t i = 0; i < f->width; i++) {
+        const float y = (luma[i] + matrix.luma_offset) * matrix.luma;
+        const float cu = u[i * chroma_step] - 128, cv = v[i * chroma_step] - 128;
+        const float red = clamp_byte(y + matrix.red_v * cv);
+        const float green = clamp_byte(y + matrix.green_u * cu + matrix.green_v * cv);
+        const float blue = clamp_byte(y + matrix.blue_u * cu);
+        out[3 * i] = red * gain[0] + offset[0];
+        out[3 * i + 1] = green * gain[1] + offset[1];
+        out[3 * i + 2] = blue * gain[2] + offset[2];
     }
+}
+
+static void convert_planar(const frame_input *f, const color_yuv *m, float *out)
+{
+    convert_yuv(f, m, f->rows[1], f->rows[2], 1, out);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) static void convert_planar_avx2(const frame_input *f,
+                                                                    const color_yuv *m, float *out)
+{
+    convert_yuv(f, m, f->rows[1], f->rows[2], 1, out);
+}
+#endif
+
+static void write_planar(const frame_input *f, const color_yuv *m, float *out)
+{
+#if defined(__x86_64__)
+    if (f->x.avx2) {
+        convert_planar_avx2(f, m, out);
+        return;
+    }
+#endif
+    convert_planar(f, m, out);
 }
 
 static void write_rgb(const frame_input *f, int32_t channels, float *out)
@@ -135,10 +167,10 @@ roto_status frame_input_fill(frame_input *f, const roto_image *image, float *out
         if (planar) {
             resize_chroma(f, image, 1, 1, y);
             resize_chroma(f, image, 2, 1, y);
-            write_yuv(f, &matrix, f->rows[1], f->rows[2], 1, out);
+            write_planar(f, &matrix, out);
         } else if (nv12) {
             resize_chroma(f, image, 1, 2, y);
-            write_yuv(f, &matrix, f->rows[1], f->rows[1] + 1, 2, out);
+            convert_yuv(f, &matrix, f->rows[1], f->rows[1] + 1, 2, out);
         } else {
             write_rgb(f, channels, out);
         }
