@@ -23,7 +23,9 @@ SIMD_INLINE vec vec_erfc_abs(vec z)
     q = q * t + 0.20095858f;
     q = q * t + 0.226575717f;
     q = q * t + 0.225626305f;
-    return vec_exp(-(size * size)) * t * q;
+    /* Once that small the power stays at 1e-38 instead of going on to 0. */
+    const vec power = vec_exp2_of(vec_max(vec_set(-87.3f), -(size * size)), 1.44269504f);
+    return power * t * q;
 }
 
 SIMD_INLINE vec vec_gelu(vec x)

@@ -29,11 +29,12 @@ typedef struct tile_args {
 
 /* What is done with the sums while they are still in registers. ReLU is a clamp without an upper
  * end. */
-typedef enum tile_end { END_IDENTITY, END_CLAMP, END_SILU, END_COUNT } tile_end;
+typedef enum tile_end { END_IDENTITY, END_CLAMP, END_SILU, END_GELU, END_COUNT } tile_end;
 
 SIMD_INLINE vec end_vec(vec sum, const tile_end end, const tile_args *args)
 {
     return end == END_SILU    ? vec_silu(sum)
+           : end == END_GELU  ? vec_gelu(sum)
            : end == END_CLAMP ? vec_clamp(sum, args->least, args->most)
                               : sum;
 }
@@ -126,10 +127,12 @@ TILE(slim_silu, TILE_ROWS, 1, END_SILU)
 TILE(full_identity, TILE_ROWS, 2, END_IDENTITY)
 TILE(full_clamp, TILE_ROWS, 2, END_CLAMP)
 TILE(full_silu, TILE_ROWS, 2, END_SILU)
+TILE(slim_gelu, TILE_ROWS, 1, END_GELU)
+TILE(full_gelu, TILE_ROWS, 2, END_GELU)
 
 static tile_fn *const whole_tiles[2][END_COUNT] = {
-    {slim_identity, slim_clamp, slim_silu},
-    {full_identity, full_clamp, full_silu},
+    {slim_identity, slim_clamp, slim_silu, slim_gelu},
+    {full_identity, full_clamp, full_silu, full_gelu},
 };
 
 /* The last rows of a block. */
@@ -253,6 +256,7 @@ static bool end_of(const epilogue *epi, tile_end *end)
 {
     const unary_kind act = epi->act.kind;
     *end = act == UNARY_SILU                         ? END_SILU
+           : act == UNARY_GELU                       ? END_GELU
            : act == UNARY_RELU || act == UNARY_CLAMP ? END_CLAMP
                                                      : END_IDENTITY;
     return *end != END_IDENTITY || act == UNARY_IDENTITY;
