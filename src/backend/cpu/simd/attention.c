@@ -241,11 +241,11 @@ static void multiply_add(const product *p, int64_t rows, int64_t n)
 
 /* ---- softmax ------------------------------------------------------------------------------- */
 
-/* 2^x for x <= 0; 0 where that is no normal number. */
+/* 2^x for x <= 0; 1e-38 where that is no normal number, which is lost beside the largest weight, 1.
+ */
 SIMD_INLINE vec exp2_of_negative(vec x)
 {
-    const float least = -126;
-    return vec_select(x < least, vec_set(0), vec_exp2_of(vec_max(vec_set(least), x), 1));
+    return vec_exp2_of(vec_max(vec_set(-126), x), 1);
 }
 
 /* Scores of one query become weights relative to the largest score so far; what was summed before
