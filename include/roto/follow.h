@@ -133,6 +133,10 @@ ROTO_API roto_status roto_follower_frame(roto_follower *follower, const roto_ima
                                          const roto_detection *detections, int32_t n_detections,
                                          const roto_followed **objects, int32_t *n_objects);
 
+/* The current frame's objects as they are now, after prompts and removals. */
+ROTO_API roto_status roto_follower_objects(roto_follower *follower, const roto_followed **objects,
+                                           int32_t *n_objects);
+
 /* How many objects have been reported since the follower was made. */
 ROTO_API int64_t roto_follower_n_identities(const roto_follower *follower);
 

@@ -226,6 +226,7 @@ static roto_status give_birth(roto_follower *f, int32_t d)
         return status;
     }
     int lost = -1;
+    m->dead = true; /* until it has proved to be something new; also when a prompt fails */
     if (!m->has_mask || box_iou(&m->box, &found->box) < f->params.tracker.match_iou ||
         smothered(f, slot) || (lost = find_lost(f, slot)) >= 0) {
         if (lost >= 0)
@@ -235,6 +236,7 @@ static roto_status give_birth(roto_follower *f, int32_t d)
         unmake(f, slot);
         return ROTO_OK;
     }
+    m->dead = false;
     m->agrees = true;
     f->object_of[d] = slot;
     o->evidence = evidence_add(0, f->evidence_needed, found->score, f->params.tracker.high_score);

@@ -1,6 +1,7 @@
 /* track/follower.h - the inside of roto_follower, shared by the files that make it up: follower.c
  * opens, closes and goes through a frame, follow_look.c reads masks, follow_match.c pairs them with
- * detections, follow_birth.c prompts the segmenter with detections. */
+ * detections, follow_birth.c prompts the segmenter with detections, follow_settle.c decides what is
+ * believed. */
 #ifndef TRACK_FOLLOWER_H
 #define TRACK_FOLLOWER_H
 
@@ -105,5 +106,12 @@ roto_status follow_anchor(roto_follower *f);
 roto_status follow_births(roto_follower *f);
 /* Believes the objects for which there is evidence enough, unless they are lost ones come back. */
 roto_status follow_confirm(roto_follower *f);
+
+/* follow_settle.c */
+
+/* The object is where its mask is. */
+void follow_observe(roto_follower *f, int slot);
+/* Which masks are believed, which objects are one, which are forgotten. */
+roto_status follow_settle(roto_follower *f);
 
 #endif

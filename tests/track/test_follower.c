@@ -393,6 +393,18 @@ static void users_and_detections_share_identities(void **state)
     put(&r, 2, 250, 300);
     assert_int_equal(prompt_person(&r, fresh, 250, 300), ROTO_OK);
     assert_int_equal(carry(&r, 1), 3);
+    /* For the frame that was given last the answer is there at once. */
+    roto_prompt prompt = roto_prompt_default();
+    put(&r, 3, 20, 300);
+    prompt.box = &r.world->things[3].box;
+    assert_int_equal(roto_follower_prompt(r.follower, 4, r.frame - 1, &prompt), ROTO_OK);
+    assert_int_equal(roto_follower_objects(r.follower, &r.objects, &r.n), ROTO_OK);
+    assert_int_equal(r.n, 4);
+    assert_int_equal(r.objects[1].track.id, 4);
+    assert_true(fabsf(r.objects[1].track.box.x0 - 20) <= CELL_PX);
+    assert_int_equal(roto_follower_remove(r.follower, 4), ROTO_OK);
+    r.world->things[3].hidden = true;
+    assert_int_equal(carry(&r, 1), 3);
     assert_int_equal(r.objects[2].track.class_id, -1);
     /* What a user marked is remembered for ever, and no drift is corrected. */
     r.world->things[2].hidden = true;
