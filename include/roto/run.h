@@ -1,13 +1,13 @@
 /* roto/run.h - the whole job: a video in, objects found and followed, files out.
  *
- * Objects come from a detector, which finds all of some classes in every frame, or from prompts:
- * points, boxes or masks that mark an object in one frame, from where the segmenter carries it on.
+ * Objects come from a detector, which finds all of some classes, or from prompts: points, boxes or
+ * masks that mark an object in one frame, from where the segmenter carries it on. What the detector
+ * finds is followed by its boxes alone, or carried by the segmenter too.
  */
 #ifndef ROTO_RUN_H
 #define ROTO_RUN_H
 
-#include <roto/segment.h>
-#include <roto/track.h>
+#include <roto/follow.h>
 #include <roto/video.h>
 
 #ifdef __cplusplus
@@ -43,7 +43,9 @@ typedef struct roto_run_frame {
     const roto_track *tracks; /* by rising id. A prompted object has class_id -1, the box around its
                                  mask, and as score the segmenter's estimate of its mask */
     int32_t n_tracks;
-    const roto_segment *segments; /* masks, by rising id; a track's has the same id */
+    const roto_segment *segments; /* masks, by rising id; a track's has the same id. Boxes of
+                                     objects that a detector found are around the mask's main
+                                     parts */
     int32_t n_segments;
 } roto_run_frame;
 
@@ -61,10 +63,15 @@ typedef struct roto_run_params {
         *model_path; /* as roto_detector_open; NULL: no detector, objects come from prompts */
     roto_source_params source;
     roto_detector_params detector;
-    roto_tracker_params tracker;
+    roto_tracker_params tracker; /* of boxes, with detect_every 0 */
+    int32_t detect_every; /* 0: the detector runs on every frame, objects are followed by their
+                             boxes, without masks (default). N: it runs on every N-th frame, and
+                             when something is in doubt; the segmenter carries what it found */
+    roto_follower_params follower;  /* with detect_every above 0; first_id is set above the prompts'
+                                       ids */
     const char *const *class_names; /* what to find; NULL or n_class_names 0: every class */
     int32_t n_class_names;
-    const char *segmenter_path; /* as roto_segmenter_open; needed for prompts only */
+    const char *segmenter_path; /* as roto_segmenter_open; needed for prompts and detect_every */
     roto_segmenter_params segmenter;
     const roto_run_prompt *prompts; /* in any order */
     int32_t n_prompts;
@@ -98,8 +105,8 @@ ROTO_API roto_run_params roto_run_params_default(void);
  * Runs to the end of the input. Decoding, the model and writing each have their own threads, joined
  * before this returns. On ROTO_CANCELLED and on errors, outputs hold all frames done so far and are
  * valid files; *summary (may be NULL; set its struct_bytes) is filled in either way.
- * detector.min_score -1 stands for the tracker's low_score here: following lives on boxes that
- * detecting would drop. */
+ * detector.min_score -1 stands for the low_score of tracker or follower here: following lives on
+ * boxes that detecting would drop. */
 ROTO_API roto_status roto_run(const roto_run_params *params, roto_run_summary *summary);
 
 #ifdef __cplusplus

@@ -42,6 +42,29 @@ static roto_status detect_and_track(model_stage *stage, roto_run_frame *found)
     return ROTO_OK;
 }
 
+/* Objects of the detector, and those that the user has marked, followed by their masks. */
+static roto_status detect_and_follow(model_stage *stage, roto_run_frame *found)
+{
+    const roto_frame *frame = found->frame;
+    const roto_detection *detections = NULL;
+    int32_t n = ROTO_NOT_DETECTED;
+    const int64_t start = clock_now_ns();
+    const bool detect = followed_objects_want_detections(stage->followed, frame->index);
+    if (detect)
+        ROTO_TRY(roto_detector_run(stage->detector, &frame->image, &detections, &n));
+    const int64_t detected = clock_now_ns();
+    ROTO_TRY(followed_objects_find(stage->followed, detections, n, found));
+    const int64_t ns = clock_now_ns() - detected;
+    stage->segment_ns += ns;
+    latency_add(&stage->segment_times, ns);
+    if (!detect)
+        return ROTO_OK;
+    stage->detect_ns += detected - start;
+    latency_add(&stage->detect_times, detected - start);
+    stage->n_detections += n;
+    return ROTO_OK;
+}
+
 /* Masks of what the user has marked. */
 static roto_status segment(model_stage *stage, roto_run_frame *found)
 {
@@ -56,9 +79,11 @@ static roto_status segment(model_stage *stage, roto_run_frame *found)
 static roto_status find_objects(model_stage *stage, roto_run_frame *found)
 {
     roto_status status = ROTO_OK;
-    if (stage->detector)
+    if (stage->followed)
+        status = detect_and_follow(stage, found);
+    else if (stage->tracker)
         status = detect_and_track(stage, found);
-    if (status == ROTO_OK && stage->prompted)
+    else
         status = segment(stage, found);
     if (status != ROTO_OK)
         return roto_fail_context(status, "frame %lld", (long long)found->frame->index);

@@ -89,12 +89,18 @@ static void list_tracks(prompted_objects *p, roto_run_frame *found)
     found->n_tracks = n;
 }
 
+static roto_status prompt_segmenter(void *user, int64_t id, int64_t frame,
+                                    const roto_prompt *prompt)
+{
+    return roto_segmenter_prompt(user, id, frame, prompt);
+}
+
 roto_status prompted_objects_find(prompted_objects *p, roto_run_frame *found)
 {
     const int64_t index = found->frame->index;
     ROTO_TRY(roto_segmenter_frame(p->segmenter, &found->frame->image, index, NULL, NULL));
     /* After the frame: on an object that was carried here they are then corrections. */
-    ROTO_TRY(prompts_give(p->prompts, p->segmenter, index));
+    ROTO_TRY(prompts_give(p->prompts, prompt_segmenter, p->segmenter, index));
     ROTO_TRY(roto_segmenter_results(p->segmenter, &found->segments, &found->n_segments));
     note_births(p, found);
     list_tracks(p, found);

@@ -93,11 +93,11 @@ void prompts_free(prompts *p)
     free(p);
 }
 
-roto_status prompts_give(prompts *p, roto_segmenter *segmenter, int64_t frame)
+roto_status prompts_give(prompts *p, prompt_taker *take, void *user, int64_t frame)
 {
     for (; p->next < p->n && p->sorted[p->next]->frame <= frame; p->next++) {
         const roto_run_prompt *each = p->sorted[p->next];
-        ROTO_TRY(roto_segmenter_prompt(segmenter, each->id, frame, &each->prompt));
+        ROTO_TRY(take(user, each->id, frame, &each->prompt));
     }
     return ROTO_OK;
 }

@@ -12,8 +12,11 @@ roto_status prompts_new(const roto_run_params *params, int32_t frame_w, int32_t 
                         prompts **out);
 void prompts_free(prompts *p); /* NULL is fine */
 
-/* Gives those for `frame`, at which the segmenter is. Frames come in rising order. */
-roto_status prompts_give(prompts *p, roto_segmenter *segmenter, int64_t frame);
+/* As roto_segmenter_prompt() and roto_follower_prompt(). */
+typedef roto_status prompt_taker(void *user, int64_t id, int64_t frame, const roto_prompt *prompt);
+
+/* Gives those for `frame`, at which their taker is. Frames come in rising order. */
+roto_status prompts_give(prompts *p, prompt_taker *take, void *user, int64_t frame);
 
 /* How many different objects there are among them. */
 int32_t prompts_n_objects(const prompts *p);

@@ -22,6 +22,7 @@ typedef struct run_state {
     roto_source *source;
     roto_detector *detector;
     roto_tracker *tracker;
+    followed_objects *followed;
     prompted_objects *prompted;
     queue *frames, *jobs, *free_jobs;
     write_job job[N_JOBS];
@@ -92,10 +93,30 @@ static roto_status open_detector(run_state *run)
     roto_detector_params detector = run->params->detector;
     /* The second stage of association lives on boxes that a detector alone would drop. */
     if (detector.min_score < 0)
-        detector.min_score = run->params->tracker.low_score;
+        detector.min_score = run->params->detect_every > 0 ? run->params->follower.tracker.low_score
+                                                           : run->params->tracker.low_score;
     ROTO_TRY(roto_detector_open(run->params->model_path, &detector, &run->detector));
-    ROTO_TRY(roto_tracker_new(&run->params->tracker, &run->tracker));
     return keep_classes(run);
+}
+
+/* What is followed: the detector's boxes, masks of what it finds, or masks of what is marked. */
+static roto_status open_followers(run_state *run)
+{
+    const roto_run_params *p = run->params;
+    const roto_source_info *info = roto_source_describe(run->source);
+    if (!run->detector)
+        return prompted_objects_new(p, info, &run->prompted);
+    if (p->detect_every > 0)
+        return followed_objects_new(p, info, &run->followed);
+    return roto_tracker_new(&p->tracker, &run->tracker);
+}
+
+static int32_t max_tracks(const run_state *run)
+{
+    const roto_run_params *p = run->params;
+    return run->tracker    ? p->tracker.max_objects
+           : run->followed ? p->follower.tracker.max_objects
+                           : 0;
 }
 
 static roto_status make_queues(run_state *run)
@@ -104,8 +125,7 @@ static roto_status make_queues(run_state *run)
     ROTO_TRY(queue_new(QUEUED_FRAMES, &run->jobs));
     ROTO_TRY(queue_new(N_JOBS, &run->free_jobs));
     for (int i = 0; i < N_JOBS; i++) {
-        if (run->tracker)
-            ROTO_TRY(frame_objects_reserve(&run->job[i].objects, run->params->tracker.max_objects));
+        ROTO_TRY(frame_objects_reserve(&run->job[i].objects, max_tracks(run)));
         ROTO_TRY(queue_push(run->free_jobs, &run->job[i]));
     }
     return ROTO_OK;
@@ -117,8 +137,7 @@ static roto_status open_all(run_state *run)
     ROTO_TRY(open_source(run));
     const roto_source_info *info = roto_source_describe(run->source);
     ROTO_TRY(open_detector(run));
-    if (p->n_prompts > 0)
-        ROTO_TRY(prompted_objects_new(p, info, &run->prompted));
+    ROTO_TRY(open_followers(run));
     ROTO_TRY(make_queues(run));
     ROTO_TRY(outputs_open(p, info, run->detector, &run->write.out));
     run->decode.source = run->source;
@@ -129,6 +148,7 @@ static roto_status open_all(run_state *run)
     run->model.params = p;
     run->model.detector = run->detector;
     run->model.tracker = run->tracker;
+    run->model.followed = run->followed;
     run->model.prompted = run->prompted;
     int64_t total = info->n_frames;
     bool capped = p->max_frames && (p->max_frames < total || total == 0);
@@ -167,6 +187,8 @@ static roto_status run_stages(run_state *run)
     if (model.status != ROTO_OK)
         return failure_raise(&model);
     ROTO_TRY(failure_raise(&run->decode.failure));
+    if (run->followed)
+        return followed_objects_end(run->followed, run->model.n_frames);
     return run->prompted ? prompted_objects_end(run->prompted, run->model.n_frames) : ROTO_OK;
 }
 
@@ -178,6 +200,7 @@ static void close_all(run_state *run)
     queue_free(run->free_jobs);
     queue_free(run->jobs);
     queue_free(run->frames);
+    followed_objects_free(run->followed);
     prompted_objects_free(run->prompted);
     roto_tracker_free(run->tracker);
     roto_detector_close(run->detector);
@@ -197,6 +220,7 @@ static void sum_up(const run_state *run, int64_t elapsed_ns, roto_run_summary *s
     s->n_frames = run->write.n_frames;
     s->n_detections = m->n_detections;
     s->n_identities = (run->tracker ? roto_tracker_n_identities(run->tracker) : 0) +
+                      (run->followed ? followed_objects_n(run->followed) : 0) +
                       (run->prompted ? prompted_objects_n(run->prompted) : 0);
     s->elapsed_s = (double)elapsed_ns / NS_PER_S;
     s->frames_per_s = elapsed_ns > 0 ? (double)s->n_frames / s->elapsed_s : 0;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_CRF = 51, MAX_CLASS_NAMES = 4096, MAX_PROMPTS = 1000000 };
+enum { MAX_CRF = 51, MAX_CLASS_NAMES = 4096, MAX_PROMPTS = 1000000, MAX_DETECT_EVERY = 1000000 };
 
 roto_run_params roto_run_params_default(void)
 {
@@ -14,6 +14,7 @@ roto_run_params roto_run_params_default(void)
                              .source = roto_source_params_default(),
                              .detector = roto_detector_params_default(),
                              .tracker = roto_tracker_params_default(),
+                             .follower = roto_follower_params_default(),
                              .segmenter = roto_segmenter_params_default(),
                              .overlay_preset = "superfast",
                              .overlay_crf = 25};
@@ -58,12 +59,20 @@ static roto_status check_models(const roto_run_params *p)
     if (!p->model_path && p->n_prompts == 0)
         return roto_fail(ROTO_ERROR_ARGUMENT, "run: there is no model_path, which finds objects, "
                                               "and no prompt that marks one");
-    if (p->model_path && p->n_prompts > 0)
-        return roto_fail(ROTO_ERROR_ARGUMENT, "run: prompts go without a model_path");
-    if (p->n_prompts > 0 && !p->segmenter_path)
-        return roto_fail(ROTO_ERROR_ARGUMENT, "run: prompts need a segmenter_path");
-    if (p->n_prompts == 0 && (p->masks_path || p->matte_path))
-        return roto_fail(ROTO_ERROR_ARGUMENT, "run: %s needs prompts: a detector alone finds boxes",
+    if (p->detect_every < 0 || p->detect_every > MAX_DETECT_EVERY)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "run: detect_every is %d; it must be in 0..%d",
+                         p->detect_every, MAX_DETECT_EVERY);
+    const bool with_masks = p->detect_every > 0 || !p->model_path;
+    if (p->n_prompts > 0 && !with_masks)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "run: prompts beside a detector need its objects to "
+                                              "be carried as masks too: detect_every at least 1");
+    if (with_masks && !p->segmenter_path)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "run: %s a segmenter_path",
+                         p->n_prompts > 0 ? "prompts need" : "detect_every needs");
+    if (!with_masks && (p->masks_path || p->matte_path))
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "run: %s needs prompts, or detect_every at least 1: a detector alone "
+                         "finds boxes",
                          p->masks_path ? "masks_path" : "matte_path");
     return ROTO_OK;
 }

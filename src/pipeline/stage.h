@@ -11,6 +11,7 @@
 
 #include "base/queue.h"
 #include "pipeline/failure.h"
+#include "pipeline/followed_objects.h"
 #include "pipeline/latency.h"
 #include "pipeline/outputs.h"
 #include "pipeline/prompted_objects.h"
@@ -59,9 +60,10 @@ void write_stage_join(write_stage *stage);
 /* Finds and follows, on the thread that called roto_run(). */
 typedef struct model_stage {
     const roto_run_params *params;
-    roto_detector *detector; /* with the tracker; NULL: none */
-    roto_tracker *tracker;
-    prompted_objects *prompted; /* NULL: none */
+    roto_detector *detector;    /* NULL: none */
+    roto_tracker *tracker;      /* of its boxes, */
+    followed_objects *followed; /* or of masks and all that was marked; one of them is NULL */
+    prompted_objects *prompted; /* without a detector */
     queue *frames;              /* in */
     queue *jobs, *free_jobs;    /* out */
     int64_t total_frames;       /* 0: unknown */

@@ -60,6 +60,7 @@ int posix_memalign(void **out, size_t alignment, size_t bytes)
 
 static const char clip[] = ROTO_SOURCE_DIR "/assets/clips/bedroom.mp4";
 static const char model[] = ROTO_SOURCE_DIR "/assets/models/yolox_nano.onnx";
+static const char segmenter[] = ROTO_SOURCE_DIR "/assets/models/roto_s.safetensors";
 
 enum { N_FRAMES = 24, WARM_UP_FRAMES = 3 };
 
@@ -120,6 +121,29 @@ static int32_t note_count(void *user, const roto_run_frame *found)
     return 0;
 }
 
+/* Objects are born and their masks are refreshed in the first frames. */
+static void following_by_masks_allocates_nothing(void **state)
+{
+    (void)state;
+    enum { SETTLED = 8, LAST = 13 };
+    long long at_frame[N_FRAMES] = {0};
+    const char *const person[] = {"person"};
+    roto_run_params p = roto_run_params_default();
+    p.input = clip;
+    p.model_path = model;
+    p.class_names = person;
+    p.n_class_names = 1;
+    p.segmenter_path = segmenter;
+    p.detect_every = 4;
+    p.max_frames = LAST + 1;
+    p.json_path = "/dev/null";
+    p.on_frame = note_count;
+    p.user = at_frame;
+    if (roto_run(&p, NULL) != ROTO_OK)
+        fail_msg("%s", roto_error_message());
+    assert_int_equal(at_frame[LAST] - at_frame[SETTLED], 0);
+}
+
 static void the_thread_that_runs_the_model_allocates_nothing(void **state)
 {
     (void)state;
@@ -172,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_counter_counts),
         cmocka_unit_test(detecting_and_tracking_allocate_nothing),
+        cmocka_unit_test(following_by_masks_allocates_nothing),
         cmocka_unit_test(the_thread_that_runs_the_model_allocates_nothing),
         cmocka_unit_test(neither_does_it_with_masks),
     };
