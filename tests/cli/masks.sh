@@ -42,6 +42,17 @@ track "$work/images" --mask "$work/masks1/00004.png" --masks "$work/masks3" --ma
 prints 'h264' "$roto" info "$work/matte.mp4"
 head -1 "$work/3.jsonl" | grep -q '"id":1,.*"id":7,' || fail 'a mask has not given an object for each value'
 
+# What a detector finds, carried as masks; beside a mark; and without masks, as ever.
+track "$clip" --detect person --detect-every 4 --max-frames $n --json "$work/f.jsonl" --masks "$work/f" 2>"$work/log"
+grep -q 'detector: median' "$work/log" && grep -q 'segmenter: median' "$work/log" || fail 'a model did not run'
+tail -1 "$work/f.jsonl" | grep -q '"id":1,"class":"person".*"counts":.*"id":2,"class":"person".*"counts":' ||
+    fail 'the children have no masks'
+track "$clip" --detect person --box $older:40 --max-frames 3 --json "$work/g.jsonl" --quiet
+tail -1 "$work/g.jsonl" | grep -q '"id":40,.*"id":4[1-9],' || fail 'a mark and a detection do not go together'
+track "$clip" --detect person --max-frames $n --json "$work/h.jsonl" --quiet
+if grep -q '"counts"' "$work/h.jsonl"; then fail 'boxes alone have masks'; fi
+expect 1 'it must be' track "$clip" --detect-every 1.5
+
 # Single images.
 prints 'object 2' "$roto" segment "$work/images/9 b.jpg" --box $older --point 250,300:2 \
     --out "$work/s.png" --overlay "$work/drawn.png"
@@ -88,7 +99,6 @@ expect 2 'nothing.png' track "$clip" --mask "$work/nothing.png"
 expect 2 'nothing.png@x' track "$clip" --mask "$work/nothing.png@x"
 expect 3 'overlay.jpg' track "$clip" --mask "$source_dir/docs/images/overlay.jpg"
 expect 3 '1.jsonl' track "$clip" --mask "$work/1.jsonl"
-expect 1 'masks_path needs prompts' "$roto" track "$clip" --detect person --masks "$work/x"
 refused 'are the same' --point 5,5 --masks "$work/x" --matte "$work/x"
 mkdir "$work/in" && cp "$work/one.png" "$work/in/1.png"
 expect 1 'are the same' track "$work/in" --mask "$work/one.png" --masks "$work/in"

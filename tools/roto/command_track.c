@@ -13,11 +13,16 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_FRAMES = 1000000000 }; /* a year at 30 frames/s */
+enum {
+    MAX_FRAMES = 1000000000, /* a year at 30 frames/s */
+    DEFAULT_DETECT_EVERY = 10,
+    MAX_DETECT_EVERY = 1000000,
+    MAX_OBJECTS = 1024 /* that a segmenter takes */
+};
 
 typedef struct track_options {
     const char *detect, *overlay, *json, *mot, *masks, *matte, *preset, *segmenter;
-    long long max_frames, crf;
+    long long max_frames, crf, detect_every;
     double min_score, max_absence_s, folder_fps;
     bool quiet;
     compute_options compute;
@@ -100,6 +105,14 @@ static void set_min_score(roto_tracker_params *tracker, float score)
         tracker->low_score = tracker->high_score;
 }
 
+/* What the detector finds is followed by its boxes, unless masks are asked for in some way. */
+static int32_t choose_detect_every(const track_options *o)
+{
+    if (o->detect_every > 0)
+        return (int32_t)o->detect_every;
+    return o->prompts.n > 0 || o->masks || o->matte ? DEFAULT_DETECT_EVERY : 0;
+}
+
 /* Models that are needed, and what they are to find: prompts do without a detector unless one is
  * asked for. Returns COMMAND_LINE_GO_ON or an exit code. */
 static int set_models(const command_line *c, track_options *o, roto_run_params *params)
@@ -114,14 +127,20 @@ static int set_models(const command_line *c, track_options *o, roto_run_params *
     if (!environment_find_model(o->segmenter, DEFAULT_SEGMENTER, &o->segmenter_path))
         return command_line_refuse(c, "the path of the segmenter is longer than %d bytes",
                                    PATH_BYTES);
-    if (o->prompts.n == 0 || o->detect || o->compute.model)
+    if (o->prompts.n == 0 || o->detect || o->detect_every > 0 || o->compute.model) {
         params->model_path = o->compute.model_path.text;
+        params->detect_every = choose_detect_every(o);
+    }
     params->class_names = o->classes.names;
     params->n_class_names = o->classes.n;
     params->segmenter_path = o->segmenter_path.text;
     params->segmenter.compute = params->detector.compute;
-    if (params->segmenter.max_objects < prompt_list_max_objects(&o->prompts))
-        params->segmenter.max_objects = prompt_list_max_objects(&o->prompts);
+    const int32_t n_marked = prompt_list_max_objects(&o->prompts);
+    int32_t *most_found = &params->follower.tracker.max_objects,
+            *most = &params->segmenter.max_objects;
+    *most_found = *most_found + n_marked < MAX_OBJECTS ? *most_found + n_marked : MAX_OBJECTS;
+    if (*most < (params->detect_every > 0 ? *most_found : n_marked))
+        *most = params->detect_every > 0 ? *most_found : n_marked;
     params->prompts = o->prompts.prompts;
     params->n_prompts = o->prompts.n;
     return COMMAND_LINE_GO_ON;
@@ -146,11 +165,14 @@ static int run(const command_line *c, const char *input, track_options *o)
     params.user = &bar;
     params.overlay_crf = (int32_t)o->crf;
     params.source.folder_fps = o->folder_fps;
-    params.tracker.max_absence_s = o->max_absence_s;
+    if (o->max_absence_s >= 0)
+        params.tracker.max_absence_s = params.follower.tracker.max_absence_s = o->max_absence_s;
     if (o->preset)
         params.overlay_preset = o->preset;
-    if (o->min_score >= 0)
+    if (o->min_score >= 0) {
         set_min_score(&params.tracker, (float)o->min_score);
+        set_min_score(&params.follower.tracker, (float)o->min_score);
+    }
     interrupt_install();
     roto_run_summary summary = {.struct_bytes = sizeof(summary)};
     roto_status status = roto_run(&params, &summary);
@@ -167,13 +189,19 @@ int command_track(int argc, char **argv)
     roto_run_params defaults = roto_run_params_default();
     track_options o = {.crf = defaults.overlay_crf,
                        .min_score = -1,
-                       .max_absence_s = defaults.tracker.max_absence_s,
+                       .max_absence_s = -1,
                        .folder_fps = defaults.source.folder_fps};
     option options[24 + N_COMPUTE_OPTIONS] = {
         option_text("--detect", "CLASS,...",
                     "what to find, for example person or \"car,traffic light\";\n"
                     "default: every class that the model knows",
                     &o.detect),
+        option_integer("--detect-every", "N",
+                       "carry what the detector finds as masks: it runs on every\n"
+                       "N-th frame, and when something is in doubt. Default: 10\n"
+                       "with --masks, --matte, --point, --box or --mask; else\n"
+                       "it runs on every frame and boxes are followed",
+                       &o.detect_every, 1, MAX_DETECT_EVERY),
         option_texts("--point", "[-]X,Y[@FRAME][:ID]",
                      "a point on an object to follow, in pixels of frame FRAME\n"
                      "(from 0; default: 0), or with a - one that is not on it.\n"
@@ -201,7 +229,9 @@ int command_track(int argc, char **argv)
                     "an object starts with a detection of at least S, 0..1;\n"
                     "default: 0.6",
                     &o.min_score, 0, 1),
-        option_real("--max-absence", "SECONDS", "forget an object unseen for longer; default: 1",
+        option_real("--max-absence", "SECONDS",
+                    "forget an object unseen for longer; default: 1, or 5\n"
+                    "with --detect-every",
                     &o.max_absence_s, 0, 3600),
         option_integer("--max-frames", "N", "stop after N frames", &o.max_frames, 1, MAX_FRAMES),
         option_real("--fps", "F", "frame rate of a folder of images; default: 25", &o.folder_fps,
@@ -226,7 +256,8 @@ int command_track(int argc, char **argv)
                  "\n"
                  "Without --point, --box and --mask a detector finds all objects of some classes\n"
                  "and follows their boxes. With them the segmenter follows what they mark, as a\n"
-                 "mask of its pixels, from that frame on.\n"
+                 "mask of its pixels, from that frame on. With --detect-every it also carries\n"
+                 "what the detector finds: pixel masks, and fewer changes of identity.\n"
                  "\n"
                  "Several outputs can be written at once. Ctrl-C stops after the current frame\n"
                  "with valid files and exit code 130; a second Ctrl-C ends at once. A mark for a\n"
@@ -237,6 +268,8 @@ int command_track(int argc, char **argv)
             "  roto track frames/ --fps 30 --detect \"car,bus,truck\" --overlay cars.mp4\n"
             "  roto track - --detect person --json - < match.mp4 | head -3\n"
             "  roto track match.mp4 --model mine.onnx --threads 4 --min-score 0.4\n"
+            "Masks of all people, found on every tenth frame and carried in between:\n"
+            "  roto track match.mp4 --detect person --detect-every 10 --overlay out.mp4\n"
             "Follow what is at 320,240, and write its mask:\n"
             "  roto track clip.mp4 --point 320,240 --overlay out.mp4 --masks masks/\n"
             "Two objects; the first has a part taken away, and is corrected on frame 90:\n"
