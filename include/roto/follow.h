@@ -66,9 +66,10 @@ typedef struct roto_follower_params {
 
     /* Likeness compares the segmenter's features under a mask with what they were for the object
      * before, -1..1. Below least_likeness, without a detection that agrees, the mask lies on
-     * something else and the object counts as out of sight. A new object that is as like a lost
-     * one as return_likeness, and near enough for the time gone by, is that one come back. */
-    float least_likeness;  /* default 0.5; -1: never */
+     * something else and the object counts as out of sight. It comes back with a mask that is as
+     * like as return_likeness and trusted by least_iou; a new object that is as like a lost one,
+     * and near enough for the time gone by, is that one come back. */
+    float least_likeness;  /* default 0.6; -1: never */
     float return_likeness; /* default 0.75 */
 
     double max_unsupported_s; /* a mask that no detection agreed with for so long, while a detector

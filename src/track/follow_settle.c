@@ -6,9 +6,8 @@
 
 #include <math.h>
 
-/* What has been taken for something else has to look better to be believed again. */
-static const float LIKENESS_MARGIN = 0.15f;
-
+/* What was out of sight has to be as like itself as a detection that is taken for it, and the
+ * segmenter sure: its memory alone finds it on furniture, too. */
 static bool believed(const roto_follower *f, int slot)
 {
     const followed_mask *m = &f->of[slot];
@@ -16,7 +15,9 @@ static bool believed(const roto_follower *f, int slot)
     if (!m->has_mask || m->by_user || m->agrees)
         return m->has_mask;
     const bool was_lost = o->n_history > 0 && o->missed_frames > 1;
-    return m->likeness >= f->params.least_likeness + (was_lost ? LIKENESS_MARGIN : 0);
+    if (was_lost)
+        return m->likeness >= f->params.return_likeness && m->iou >= f->params.least_iou;
+    return m->likeness >= f->params.least_likeness;
 }
 
 /* Whether no detection has agreed with the mask for too long. */

@@ -24,7 +24,7 @@ roto_follower_params roto_follower_params_default(void)
                               .least_iou = 0.5f,
                               .duplicate_iou = 0.7f,
                               .duplicate_frames = 3,
-                              .least_likeness = 0.5f,
+                              .least_likeness = 0.6f,
                               .return_likeness = 0.75f,
                               .max_unsupported_s = 10,
                               .first_id = 1};
