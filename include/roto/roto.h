@@ -15,6 +15,7 @@
 #include <roto/eval.h>
 #include <roto/follow.h>
 #include <roto/image.h>
+#include <roto/model.h>
 #include <roto/run.h>
 #include <roto/segment.h>
 #include <roto/system.h>

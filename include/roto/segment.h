@@ -52,14 +52,34 @@ typedef struct roto_segmenter_params {
 
 ROTO_API roto_segmenter_params roto_segmenter_params_default(void);
 
-/* Opens a model: a safetensors file with its config under the metadata key "roto.config". params
- * may be NULL. ROTO_ERROR_FORMAT lists tensors that are missing, surplus or of another shape. */
+/* Opens a model: a checkpoint of SAM 2 or SAM 2.1 as it is published (.pt), the same from Hugging
+ * Face (a safetensors file, the index of several, or the folder with either), or a safetensors file
+ * with its config under the metadata key "roto.config" (roto/model.h). Files are mapped and must
+ * not change while the segmenter is open. params may be NULL. ROTO_ERROR_FORMAT lists tensors that
+ * are missing, surplus or of another shape. */
 ROTO_API roto_status roto_segmenter_open(const char *model_path,
                                          const roto_segmenter_params *params, roto_segmenter **out);
 ROTO_API void roto_segmenter_close(roto_segmenter *segmenter); /* NULL is fine */
 
 /* One line of facts for people; valid while the segmenter is. */
 ROTO_API const char *roto_segmenter_describe(const roto_segmenter *segmenter);
+
+/* A part of the model and what it costs for a frame, or for one object in a frame. */
+enum { ROTO_SEGMENTER_MAX_PARTS = 8 };
+
+typedef struct roto_segmenter_part {
+    const char *name; /* "image encoder", "memory attention", ... */
+    int64_t n_parameters;
+    int64_t flops;        /* additions and multiplications */
+    int64_t memory_bytes; /* weights as the device has them and room to compute */
+} roto_segmenter_part;
+
+/* For frames of this size and an object that was prompted on one frame and has all its memories.
+ * Compiles each part, which may take a second. */
+ROTO_API roto_status roto_segmenter_parts(const roto_segmenter *segmenter, int32_t frame_width,
+                                          int32_t frame_height,
+                                          roto_segmenter_part parts[ROTO_SEGMENTER_MAX_PARTS],
+                                          int32_t *n_parts);
 
 /* ---- prompts ----------------------------------------------------------------------------------
  */

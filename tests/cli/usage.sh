@@ -5,7 +5,7 @@
 prints 'roto track' "$roto" --help
 prints 'Exit codes:' "$roto" help
 prints 'roto 0.' "$roto" --version
-for command in track detect segment info bench 'eval mot' 'eval detect' 'eval davis'; do
+for command in track detect segment convert info bench 'eval mot' 'eval detect' 'eval davis'; do
     # shellcheck disable=SC2086 # a command is one or two words
     prints "Usage: roto $command" "$roto" $command --help
     # shellcheck disable=SC2086

@@ -7,6 +7,8 @@
 #include "models/sam2/file.h"
 #include "models/sam2/published_names.h"
 
+#include <roto/model.h>
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -347,6 +349,51 @@ static void a_hugging_face_file_is_the_same_model(void **state)
     free(theirs);
 }
 
+static const safetensor *tensor_in(const safetensors *file, const char *name)
+{
+    const safetensor *t = safetensors_find(file, name);
+    if (!t)
+        fail_msg("no tensor '%s'", name);
+    return t;
+}
+
+static void a_model_is_converted_to_one_file(void **state)
+{
+    (void)state;
+    const temp_folder folder = temp_folder_new();
+    const temp_path in = temp_folder_join(&folder, "model.pt"),
+                    out = temp_folder_join(&folder, "model.safetensors");
+    listing *l = official_tiny();
+    write_torch(in.text, l);
+    if (roto_model_convert(in.text, out.text, ROTO_WEIGHTS_BF16) != ROTO_OK)
+        fail_msg("%s", roto_error_message());
+    safetensors *file;
+    assert_int_equal(safetensors_open(out.text, &file), ROTO_OK);
+    assert_int_equal(safetensors_count(file), l->n);
+    for (int i = 0; i < l->n; i++)
+        assert_true(shape_equal(&tensor_in(file, l->tensors[i].name)->shape, &l->tensors[i].shape));
+    assert_int_equal(tensor_in(file, "memory_encoder.out_proj.weight")->type, DTYPE_BF16);
+    assert_int_equal(tensor_in(file, "memory_encoder.out_proj.bias")->type, DTYPE_F32);
+    assert_int_equal(tensor_in(file, "no_mem_embed")->type, DTYPE_F32);
+    assert_non_null(strstr(safetensors_metadata(file, "roto.config"), "sam2.1_hiera_tiny"));
+    safetensors_close(file);
+    sam2_model *m = NULL;
+    if (sam2_model_open(out.text, &m) != ROTO_OK)
+        fail_msg("%s", roto_error_message());
+    assert_int_equal(weights_n_parameters(m->weights), TINY_PARAMETERS);
+    sam2_model_free(m);
+    unlink(out.text);
+    drop(l, "no_obj_ptr");
+    write_torch(in.text, l);
+    assert_int_equal(roto_model_convert(in.text, out.text, ROTO_WEIGHTS_F32), ROTO_ERROR_FORMAT);
+    assert_non_null(strstr(roto_error_message(), "model.pt: 1 tensor does not fit: 'no_obj_ptr'"));
+    assert_int_equal(roto_model_convert(in.text, out.text, (roto_weights_type)9),
+                     ROTO_ERROR_ARGUMENT);
+    assert_int_equal(temp_folder_count(&folder), 1);
+    temp_folder_remove(&folder);
+    free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +402,7 @@ int main(void)
         cmocka_unit_test(sizes_differ_in_channels_and_blocks),
         cmocka_unit_test(hugging_face_names_are_official_ones),
         cmocka_unit_test(a_hugging_face_file_is_the_same_model),
+        cmocka_unit_test(a_model_is_converted_to_one_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -319,6 +319,18 @@ static void a_model_is_opened_from_its_file(void **state)
     assert_null(s);
     assert_ok(roto_segmenter_open(good.text, NULL, &s));
     assert_non_null(strstr(roto_segmenter_describe(s), "mobilenet_v2"));
+    roto_segmenter_part parts[ROTO_SEGMENTER_MAX_PARTS];
+    int32_t n_parts = 0;
+    int64_t n_parameters = 0;
+    assert_ok(roto_segmenter_parts(s, PICTURE_W, PICTURE_H, parts, &n_parts));
+    assert_int_equal(n_parts, 5);
+    for (int i = 0; i < n_parts; i++) {
+        n_parameters += parts[i].n_parameters;
+        assert_true(parts[i].n_parameters > 0);
+        assert_int_equal(parts[i].flops > 0 && parts[i].memory_bytes > 0, i < 4);
+    }
+    assert_int_equal(n_parameters, weights_n_parameters(s->model->weights));
+    assert_refused(roto_segmenter_parts(s, 0, 96, parts, &n_parts), ROTO_ERROR_ARGUMENT, "0 x 96");
     assert_ok(click(s, 1, 0, 40, 40, 1));
     assert_int_equal(feed(s, 0), 1);
     roto_segmenter_close(s);

@@ -66,6 +66,22 @@ static int print_video(const char *path)
     return EXIT_OK;
 }
 
+/* What a frame costs, and one object in it; a frame's shape makes little difference. */
+static roto_status print_parts(const roto_segmenter *segmenter)
+{
+    roto_segmenter_part parts[ROTO_SEGMENTER_MAX_PARTS];
+    int32_t n = 0;
+    roto_status status = roto_segmenter_parts(segmenter, 1280, 720, parts, &n);
+    if (status != ROTO_OK)
+        return status;
+    printf("           %-18s %12s %10s %10s\n", "", "parameters", "GFLOP", "MB");
+    for (int32_t i = 0; i < n; i++)
+        printf("           %-18s %12lld %10.2f %10.1f\n", parts[i].name,
+               (long long)parts[i].n_parameters, (double)parts[i].flops / 1e9,
+               (double)parts[i].memory_bytes / 1e6);
+    return ROTO_OK;
+}
+
 static int print_segmenter(const char *path, const roto_compute_params *compute)
 {
     roto_segmenter_params params = roto_segmenter_params_default();
@@ -75,14 +91,24 @@ static int print_segmenter(const char *path, const roto_compute_params *compute)
     if (status != ROTO_OK)
         return failure_report(name, status);
     printf("segmenter  %s\n           %s\n", path, roto_segmenter_describe(segmenter));
+    status = print_parts(segmenter);
     roto_segmenter_close(segmenter);
-    return EXIT_OK;
+    return failure_report(name, status);
 }
 
 static bool ends_in(const char *path, const char *extension)
 {
     size_t length = strlen(path), tail = strlen(extension);
     return length > tail && strcmp(path + length - tail, extension) == 0;
+}
+
+static bool is_segmenter(const char *path)
+{
+    static const char *const endings[] = {".safetensors", ".safetensors.index.json", ".pt", ".pth"};
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+        if (ends_in(path, endings[i]))
+            return true;
+    return false;
 }
 
 int command_info(int argc, char **argv)
@@ -96,8 +122,8 @@ int command_info(int argc, char **argv)
     const command_line c = {
         .name = name,
         .operands = "[FILE...]",
-        .about = "Tells about each FILE: a detector (.onnx), a segmenter (.safetensors), or what\n"
-                 "roto track takes as input.\n"
+        .about = "Tells about each FILE: a detector (.onnx), a segmenter (.safetensors, .pt) part\n"
+                 "by part, or what roto track takes as input.\n"
                  "Without one: about this build, the devices and the default model.",
         .examples = "  roto info\n"
                     "  roto info match.mp4\n"
@@ -115,7 +141,7 @@ int command_info(int argc, char **argv)
     code = about_build ? print_build() : EXIT_OK;
     for (int i = 0; i < n_operands || (i == 0 && about_build); i++) {
         int one;
-        if (!about_build && ends_in(argv[i], ".safetensors")) {
+        if (!about_build && is_segmenter(argv[i])) {
             path_text path;
             compute_options_set_device(&compute, &params);
             one = environment_find_model(argv[i], DEFAULT_SEGMENTER, &path)

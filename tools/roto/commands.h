@@ -6,6 +6,7 @@
 int command_track(int argc, char **argv);
 int command_detect(int argc, char **argv);
 int command_segment(int argc, char **argv);
+int command_convert(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_eval_mot(int argc, char **argv);

@@ -17,6 +17,7 @@ static const command commands[] = {
     {"track", "follow objects in a video, found or marked", command_track},
     {"detect", "find objects in single images", command_detect},
     {"segment", "find the pixels of marked objects in an image", command_segment},
+    {"convert", "write a model as one safetensors file", command_convert},
     {"info", "tell about this build, a model or a video", command_info},
     {"bench", "measure speed, kernel by kernel and as a whole", command_bench},
     {"eval mot", "score tracking results: HOTA, MOTA, IDF1", command_eval_mot},
