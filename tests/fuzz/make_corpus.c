@@ -2,6 +2,7 @@
 #include "format/file.h"
 #include "format/npy.h"
 #include "format/safetensors.h"
+#include "format/torch/zip.h"
 
 #include <roto/image.h>
 #include <stdio.h>
@@ -28,6 +29,33 @@ static int put_file(const char *root, const char *kind, const char *name, const 
         return 1;
     const int bad = put(root, kind, name, file.data, file.bytes);
     file_release(&file);
+    return bad;
+}
+
+/* Files of torch.save(), the pickle in one of them, and an index of shards. */
+static int put_torch(const char *root)
+{
+    static const char folder[] = ROTO_SOURCE_DIR "/tests/format/golden";
+    static const char *const names[] = {"every_kind", "module", "expanded", "object", "legacy"};
+    static const char index[] = "{\"metadata\":{\"total_size\":8},\"weight_map\":"
+                                "{\"a.b\":\"1.safetensors\",\"c\":\"2.safetensors\"}}";
+    int bad = put(root, "shard_index", "two", index, sizeof(index) - 1);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char path[1024], pickle[64];
+        snprintf(path, sizeof(path), "%s/%s.pt", folder, names[i]);
+        snprintf(pickle, sizeof(pickle), "%s/data.pkl", names[i]);
+        bad |= put_file(root, "torch_file", names[i], path);
+        file_bytes file;
+        zip_archive zip;
+        if (file_read(path, (size_t)1 << 24, &file) != ROTO_OK)
+            return 1;
+        if (zip_open(file.data, file.bytes, path, &zip) == ROTO_OK) {
+            const zip_entry *e = zip_find(&zip, pickle, strlen(pickle));
+            bad |= !e || put(root, "pickle", names[i], e->data, e->bytes);
+            zip_close(&zip);
+        }
+        file_release(&file);
+    }
     return bad;
 }
 
@@ -72,5 +100,5 @@ int main(int argc, char **argv)
     snprintf(path, sizeof(path), "%s/image_ids/two", root);
     bad |= roto_image_write_ids(path, &image) != ROTO_OK;
     safetensors_close(file);
-    return bad;
+    return bad | put_torch(root);
 }
