@@ -52,11 +52,11 @@ typedef struct roto_segmenter_params {
 
 ROTO_API roto_segmenter_params roto_segmenter_params_default(void);
 
-/* Opens a model: a checkpoint of SAM 2 or SAM 2.1 as it is published (.pt), the same from Hugging
- * Face (a safetensors file, the index of several, or the folder with either), or a safetensors file
- * with its config under the metadata key "roto.config" (roto/model.h). Files are mapped and must
- * not change while the segmenter is open. params may be NULL. ROTO_ERROR_FORMAT lists tensors that
- * are missing, surplus or of another shape. */
+/* Opens a model: a checkpoint of SAM 2, SAM 2.1 or EdgeTAM as it is published (.pt), the same from
+ * Hugging Face (a safetensors file, the index of several, or the folder with either), or a
+ * safetensors file with its config under the metadata key "roto.config" (roto/model.h). Files are
+ * mapped and must not change while the segmenter is open. params may be NULL. ROTO_ERROR_FORMAT
+ * lists tensors that are missing, surplus or of another shape. */
 ROTO_API roto_status roto_segmenter_open(const char *model_path,
                                          const roto_segmenter_params *params, roto_segmenter **out);
 ROTO_API void roto_segmenter_close(roto_segmenter *segmenter); /* NULL is fine */

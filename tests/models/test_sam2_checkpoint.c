@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { MAX_TENSORS = 600, SHARED_BYTES = 3072 * 768 * 4 }; /* the largest tensor of SAM 2.1 tiny */
+enum { MAX_TENSORS = 1000, SHARED_BYTES = 3072 * 768 * 4 }; /* the largest tensor of SAM 2.1 tiny */
 
 typedef struct tensor {
     char name[SAM2_TENSOR_NAME_BYTES];
@@ -24,12 +24,12 @@ typedef struct listing {
     int n;
 } listing;
 
-/* The tensors of SAM 2.1 tiny, from the golden file: "name base scale dimensions" a line. */
-static listing *official_tiny(void)
+/* The tensors of a model, from its golden file: "name base scale dimensions" a line. */
+static listing *official(const char *golden_path)
 {
     listing *l = calloc(1, sizeof(*l));
     assert_non_null(l);
-    golden *g = golden_open("tests/models/golden/sam2_hiera_t.safetensors");
+    golden *g = golden_open(golden_path);
     const char *at = golden_metadata(g, "roto.tensors");
     for (; *at; at++) {
         assert_true(l->n < MAX_TENSORS);
@@ -42,6 +42,11 @@ static listing *official_tiny(void)
     }
     golden_close(g);
     return l;
+}
+
+static listing *official_tiny(void)
+{
+    return official("tests/models/golden/sam2_hiera_t.safetensors");
 }
 
 static tensor *find(listing *l, const char *name)
@@ -198,7 +203,7 @@ static void assert_refused(const listing *l, roto_status expected, const char *s
  */
 
 /* Parameters as counted by PyTorch in the official models. */
-enum { TINY_PARAMETERS = 38962754, TINY_PARAMETERS_2_0 = 38946242 };
+enum { TINY_PARAMETERS = 38962754, TINY_PARAMETERS_2_0 = 38946242, EDGETAM_PARAMETERS = 13943042 };
 
 static void official_files_are_recognised(void **state)
 {
@@ -232,7 +237,8 @@ static void what_does_not_fit_is_listed(void **state)
     for (int i = 0; i < 3; i++)
         assert_non_null(strstr(roto_error_message(), parts[i]));
     drop(l, "image_encoder.trunk.patch_embed.proj.weight");
-    assert_refused(l, ROTO_ERROR_FORMAT, "'image_encoder.trunk.patch_embed.proj.weight', by which");
+    assert_refused(l, ROTO_ERROR_FORMAT,
+                   "'image_encoder.trunk.patch_embed.proj.weight', by which SAM 2");
     append(l, "image_encoder.trunk.patch_embed.proj.weight", SHAPE(100, 3, 7, 7));
     assert_refused(l, ROTO_ERROR_UNSUPPORTED, "a Hiera of 100 channels and 12 blocks");
     free(l);
@@ -327,14 +333,14 @@ static void hugging_face_names_are_official_ones(void **state)
 static void a_hugging_face_file_is_the_same_model(void **state)
 {
     (void)state;
-    listing *official = official_tiny(), *theirs = calloc(1, sizeof(*theirs));
+    listing *tiny = official_tiny(), *theirs = calloc(1, sizeof(*theirs));
     assert_non_null(theirs);
     FILE *file = fopen(ROTO_SOURCE_DIR "/tests/models/golden/hugging_face_names.txt", "r");
     assert_non_null(file);
     char name[256], official_name[256];
     while (fscanf(file, "%255s %255s", name, official_name) == 2) {
         if (!strstr(name, ".point_embed"))
-            append(theirs, name, find(official, official_name)->shape);
+            append(theirs, name, find(tiny, official_name)->shape);
     }
     fclose(file);
     append(theirs, "prompt_encoder.point_embed.weight", SHAPE(4, 256));
@@ -345,8 +351,40 @@ static void a_hugging_face_file_is_the_same_model(void **state)
     find(theirs, "prompt_encoder.point_embed.weight")->shape.dim[0] = 3;
     assert_refused(theirs, ROTO_ERROR_FORMAT,
                    "'prompt_encoder.point_embed.weight' is not part of this model");
-    free(official);
+    free(tiny);
     free(theirs);
+}
+
+/* Keys and values of EdgeTAM's perceiver are one tensor officially, two at Hugging Face. */
+static void edgetam_is_recognised(void **state)
+{
+    (void)state;
+    listing *l = official("tests/models/golden/edgetam.safetensors");
+    assert_model(l, "edgetam", EDGETAM_PARAMETERS);
+    append(l, "image_encoder.trunk.body.stem.conv1.bn.num_batches_tracked", (tensor_shape){0});
+    assert_model(l, "edgetam", EDGETAM_PARAMETERS);
+    for (int i = 0; i < 2; i++) {
+        char name[SAM2_TENSOR_NAME_BYTES];
+        for (int k = 0; k < 2; k++) {
+            snprintf(name, sizeof(name), "spatial_perceiver.layers.%d.%s.to_kv.weight", i,
+                     k ? "self_attn" : "attn");
+            drop(l, name);
+            for (int value = 0; value < 2; value++) {
+                snprintf(name, sizeof(name),
+                         "spatial_perceiver.layers.%d.%s_attention.%c_proj.weight", i,
+                         k ? "self" : "cross", value ? 'v' : 'k');
+                append(l, name, SHAPE(64, 64));
+            }
+        }
+    }
+    drop(l, "image_encoder.neck.convs.0.conv.bias");
+    append(l, "vision_encoder.neck.convs.0.bias", SHAPE(256)); /* makes it one of theirs */
+    assert_model(l, "edgetam", EDGETAM_PARAMETERS);
+    drop(l, "spatial_perceiver.layers.1.self_attention.k_proj.weight");
+    assert_refused(l, ROTO_ERROR_FORMAT,
+                   "'spatial_perceiver.layers.1.self_attn.to_kv.weight' [128, 64] is missing; "
+                   "'spatial_perceiver.layers.1.self_attention.v_proj.weight' is not part");
+    free(l);
 }
 
 static const safetensor *tensor_in(const safetensors *file, const char *name)
@@ -402,6 +440,7 @@ int main(void)
         cmocka_unit_test(sizes_differ_in_channels_and_blocks),
         cmocka_unit_test(hugging_face_names_are_official_ones),
         cmocka_unit_test(a_hugging_face_file_is_the_same_model),
+        cmocka_unit_test(edgetam_is_recognised),
         cmocka_unit_test(a_model_is_converted_to_one_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

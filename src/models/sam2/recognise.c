@@ -89,13 +89,30 @@ static void write_hiera(const hiera_size *h, bool marks, bool ages,
              marks || ages ? "true" : "false");
 }
 
+/* facebookresearch/EdgeTAM's edgetam.yaml; it goes without what SAM 2.1 added. */
+static void write_edgetam(char config[SAM2_CONFIG_TEXT_BYTES])
+{
+    snprintf(config, SAM2_CONFIG_TEXT_BYTES,
+             "{\"name\":\"edgetam\"," COMMON ",\"trunk\":\"repvit_m1\","
+             "\"trunk_channels\":[48,96,192,384],\"memory_attention_layers\":2,"
+             "\"perceiver_layers\":2,\"perceiver_latents\":256,\"perceiver_latents_2d\":256,"
+             "\"no_obj_embed_spatial\":false,\"pointer_time\":false}");
+}
+
 roto_status sam2_recognise(const named_tensor *tensors, int n, char config[SAM2_CONFIG_TEXT_BYTES])
 {
-    const named_tensor *patch = find(tensors, n, "image_encoder.trunk.patch_embed.proj.weight");
+    static const char patch_name[] = "image_encoder.trunk.patch_embed.proj.weight",
+                      stem_name[] = "image_encoder.trunk.body.stem.conv1.c.weight";
+    const named_tensor *patch = find(tensors, n, patch_name);
+    if (find(tensors, n, stem_name)) {
+        write_edgetam(config);
+        return ROTO_OK;
+    }
     if (!patch)
         return roto_fail(ROTO_ERROR_FORMAT,
-                         "there is no \"roto.config\" in the metadata, and no tensor "
-                         "'image_encoder.trunk.patch_embed.proj.weight', by which SAM 2 is known");
+                         "there is no \"roto.config\" in the metadata, and neither the tensor "
+                         "'%s', by which SAM 2 is known, nor '%s' of EdgeTAM",
+                         patch_name, stem_name);
     const hiera_size *hiera = NULL;
     ROTO_TRY(find_hiera(tensors, n, patch, &hiera));
     write_hiera(hiera, find(tensors, n, "no_obj_embed_spatial"),
