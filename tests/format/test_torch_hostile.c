@@ -113,6 +113,7 @@ static void broken_pickles_are_refused(void **state)
         LIE("\x80\2N}b.", "dictionary for attributes is missing"),
         LIE("\x80\2}b.", "stack runs empty"),
         LIE("\x80\2N.", "no dictionary of tensors"),
+        LIE("\x80\2(t.", "no dictionary of tensors"),
         LIE("\x80\2}.", "no dictionary of tensors"),
         LIE("\x80\2}X\5\0\0\0modelNs.", "tensor 'model' is something else"),
         LIE("\x80\2}NNs.", "no name of 1 to 255 bytes"),

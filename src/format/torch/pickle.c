@@ -120,8 +120,8 @@ static roto_status pop_mark(machine *m, const pickle_ref **items, size_t *n)
     if (m->marks.n == 0)
         return REFUSE(m, "a mark is missing");
     const size_t height = m->marks.items[--m->marks.n];
-    *items = m->stack.items + height;
     *n = m->stack.n - height;
+    *items = *n ? m->stack.items + height : NULL; /* an empty stack may have no memory */
     m->stack.n = height;
     return ROTO_OK;
 }
