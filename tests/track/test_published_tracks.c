@@ -142,6 +142,12 @@ static void hiera_tiny_tracks_as_published(void **state)
     check_track("tests/track/golden/sam2_hiera_t_track.safetensors");
 }
 
+static void edgetam_tracks_as_published(void **state)
+{
+    (void)state;
+    check_track("tests/track/golden/edgetam_track.safetensors");
+}
+
 static void named_track_is_as_published(void **state)
 {
     check_track(*state);
@@ -158,6 +164,9 @@ int main(int n_arguments, char **arguments)
         }
         return failed;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(hiera_tiny_tracks_as_published)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hiera_tiny_tracks_as_published),
+        cmocka_unit_test(edgetam_tracks_as_published),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

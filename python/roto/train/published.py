@@ -1,20 +1,22 @@
-"""The published SAM 2 code (facebookresearch/sam2) on synthetic weights: its graphs behind the
-functions of graphs.Definition, and its video predictor.
+"""The published code of SAM 2 or EdgeTAM (facebookresearch/sam2, facebookresearch/EdgeTAM) on
+synthetic weights: its graphs behind the functions of graphs.Definition, and its video predictor.
 
     python -m roto.train.published OUT_DIR [--models NAME...] [--size N] [--track FRAMES]
 
 writes a golden file a model with the graphs' outputs in full, and with --track one of a track; the
-C tests take both as arguments. Needs the packages `sam2` and `pillow`. script/test-parity does all
-of it.
+C tests take both as arguments. Both projects call their package `sam2`; which one is on the path
+decides which models there are. Needs `pillow` too. script/test-parity does all of it.
 """
 
 import argparse
 import dataclasses
+import importlib
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import sam2
 import torch
 from PIL import Image
 from sam2 import sam2_video_predictor
@@ -22,7 +24,6 @@ from sam2.build_sam import build_sam2_video_predictor
 
 from ..model import config as configs
 from ..model.layers import tokens_of
-from ..model.position import sine_2d
 from .graphs import graphs, notes, samples
 from .scenario import OBJECTS, SCENARIO, picture, rectangle_mask
 from .synthetic import synthetic_state, write
@@ -38,16 +39,30 @@ def without_time(config):
     )
 
 
-MODELS = {}  # name: (our config, the published configuration)
-for letter, ours in (
-    ("t", configs.HIERA_T),
-    ("s", configs.HIERA_S),
-    ("b+", configs.HIERA_BP),
-    ("l", configs.HIERA_L),
-):
-    MODELS[ours.name] = ours, f"configs/sam2.1/sam2.1_hiera_{letter}.yaml"
-    older = without_time(ours)
-    MODELS[older.name] = older, f"configs/sam2/sam2_hiera_{letter}.yaml"
+def published_models():
+    """By name: our config and the name of the published configuration."""
+    if (Path(sam2.__file__).parent / "configs/edgetam.yaml").exists():
+        # Their weights of the trunk alone are not needed, and would be fetched.
+        timm_trunk = importlib.import_module("sam2.modeling.backbones.timm")
+        create = timm_trunk.create_model
+        timm_trunk.create_model = lambda *args, **kwargs: create(
+            *args, **(kwargs | {"pretrained": False})
+        )
+        return {configs.EDGETAM.name: (configs.EDGETAM, "configs/edgetam.yaml")}
+    models = {}
+    for letter, ours in (
+        ("t", configs.HIERA_T),
+        ("s", configs.HIERA_S),
+        ("b+", configs.HIERA_BP),
+        ("l", configs.HIERA_L),
+    ):
+        models[ours.name] = ours, f"configs/sam2.1/sam2.1_hiera_{letter}.yaml"
+        older = without_time(ours)
+        models[older.name] = older, f"configs/sam2/sam2_hiera_{letter}.yaml"
+    return models
+
+
+MODELS = published_models()
 
 
 class WithoutBfloat16:
@@ -63,10 +78,13 @@ class WithoutBfloat16:
 class Published:
     def __init__(self, config, published_name):
         self.config = config
+        changes = [f"++model.image_size={config.image_size}"]
+        if config.perceiver_layers:  # this part of the published code takes sizes as configured
+            side = config.image_size // 16
+            attention = "++model.memory_attention.layer.cross_attention"
+            changes.append(f"{attention}.q_sizes=[{side},{side}]")
         self.model = build_sam2_video_predictor(
-            published_name,
-            device="cpu",
-            hydra_overrides_extra=[f"++model.image_size={config.image_size}"],
+            published_name, device="cpu", hydra_overrides_extra=changes
         )
         self.model.fill_hole_area = 0
         self.model.load_state_dict(synthetic_state(self.model.state_dict()))
@@ -79,12 +97,17 @@ class Published:
     def memory_attention(self, s16, memory, positions, n_pointer_tokens):
         first = [tokens_of(t).transpose(0, 1) for t in (s16, self.position(s16))]
         memory, positions = (t.float().transpose(0, 1) for t in (memory, positions))
+        spatial = {}
+        if self.config.perceiver_layers:
+            latents = self.config.perceiver_latents + self.config.perceiver_latents_2d
+            spatial = {"num_spatial_mem": (memory.shape[0] - n_pointer_tokens) // latents}
         out = self.model.memory_attention(
             curr=[first[0]],
             curr_pos=[first[1]],
             memory=memory,
             memory_pos=positions,
             num_obj_ptr_tokens=n_pointer_tokens,
+            **spatial,
         )
         return out.permute(1, 2, 0).unflatten(2, s16.shape[2:])
 
@@ -109,11 +132,19 @@ class Published:
         return masks, ious, score, model.obj_ptr_proj(tokens)
 
     def memory_places(self, grid):
-        return tokens_of(sine_2d(self.config.mem_dim, *grid, "cpu")[None])
+        return self.condense(torch.zeros(1, self.config.mem_dim, *grid))[1]
 
     def encode_memory(self, features, mask):
         out = self.model.memory_encoder(features.float(), mask.float(), skip_mask_sigmoid=True)
-        return tokens_of(out["vision_features"])
+        # One by one: the published perceiver takes no more.
+        return torch.cat([self.condense(m[None])[0] for m in out["vision_features"]])
+
+    def condense(self, memory):
+        """A memory's tokens and their places."""
+        places = self.model.memory_encoder.position_encoding(memory)
+        if self.config.perceiver_layers:
+            return self.model.spatial_perceiver(memory, places)
+        return tokens_of(memory), tokens_of(places)
 
 
 # ---- tracks -------------------------------------------------------------------------------------
@@ -143,6 +174,8 @@ class Watch:
 
 
 class Track:
+    """Each object has an inference state of its own, so that one may come late in EdgeTAM too."""
+
     def __init__(self, engine, n_frames):
         self.predictor, self.side = engine.model, engine.config.image_size
         self.watch = Watch(engine.model)
@@ -165,56 +198,57 @@ class Track:
     def prompt(self, state, frame, index, what):
         p = self.predictor
         if what[0] == "mask":
-            mask = rectangle_mask(self.side, what[1])
-            p.add_new_mask(state, frame, index + 1, mask)
+            p.add_new_mask(state, frame, index + 1, rectangle_mask(self.side, what[1]))
         elif what[0] == "box":
             box = [x * self.side for x in what[1]]
             p.add_new_points_or_box(state, frame, index + 1, box=box)
         else:
             point = [[x * self.side for x in what[1]]]
             p.add_new_points_or_box(state, frame, index + 1, points=point, labels=[what[2]])
-        at = state["obj_ids"].index(index + 1)
-        answers = state["temp_output_dict_per_obj"][at]
+        answers = state["temp_output_dict_per_obj"][0]
         out = answers["cond_frame_outputs"].get(frame) or answers["non_cond_frame_outputs"][frame]
         is_mask = what[0] == "mask"
-        self.keep(
-            frame, index, out, *((-1, 1.0) if is_mask else (self.watch.choice, self.watch.iou))
-        )
+        choice, iou = (-1, 1.0) if is_mask else (self.watch.choice, self.watch.iou)
+        self.keep(frame, index, out, choice, iou)
 
     def run(self):
-        p = self.predictor
-        step = p._run_single_frame_inference
-
         with tempfile.TemporaryDirectory() as folder:
             for t in range(self.n_frames):  # PNG bytes: nothing is lost
                 image = Image.fromarray(picture(self.side, t))
                 image.save(f"{folder}/{t:05d}.jpg", format="png")
-            state = p.init_state(folder)
+            states = [self.predictor.init_state(folder) for _ in range(OBJECTS)]
+        step = self.predictor._run_single_frame_inference
+        for index, state in enumerate(states):
 
-        def watched_step(**arguments):
-            out, masks = step(**arguments)
-            if arguments["run_mem_encoder"]:
-                outputs = state["output_dict_per_obj"].values()
-                at = next(i for i, o in enumerate(outputs) if o is arguments["output_dict"])
-                index = state["obj_ids"][at] - 1
-                frame = arguments["frame_idx"]
-                self.keep(frame, index, out, self.watch.choice, self.watch.iou)
-            return out, masks
+            def watched_step(*, index=index, **arguments):
+                out, masks = step(**arguments)
+                if arguments["run_mem_encoder"]:
+                    frame = arguments["frame_idx"]
+                    self.keep(frame, index, out, self.watch.choice, self.watch.iou)
+                return out, masks
 
-        p._run_single_frame_inference = watched_step
-        for t in range(self.n_frames):
-            for index, what in SCENARIO["before"].get(t, ()):
-                self.prompt(state, t, index, what)
-            list(p.propagate_in_video(state, t, 0))
-            for index, what in SCENARIO["after"].get(t, ()):
-                self.prompt(state, t, index, what)
-        p._run_single_frame_inference = step
+            self.predictor._run_single_frame_inference = watched_step
+            self.run_object(index, state)
+        self.predictor._run_single_frame_inference = step
         return {
             "track.logits": self.logits,
             "track.iou": self.iou,
             "track.object_score": self.score,
             "track.choice": self.choice,
         }
+
+    def run_object(self, index, state):
+        is_there = False
+        for t in range(self.n_frames):
+            for i, what in SCENARIO["before"].get(t, ()):
+                if i == index:
+                    self.prompt(state, t, index, what)
+                    is_there = True
+            if is_there:
+                list(self.predictor.propagate_in_video(state, t, 0))
+            for i, what in SCENARIO["after"].get(t, ()):
+                if i == index:
+                    self.prompt(state, t, index, what)
 
     def report(self):
         for i in range(OBJECTS):
