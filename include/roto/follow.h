@@ -57,7 +57,8 @@ typedef struct roto_follower_params {
     float anchor_iou;      /* 0..1, default 0.6 */
     float anchor_share;    /* 0..1, default 0.8 */
     int32_t anchor_frames; /* 1..1000, default 3; 0: never pull a mask back */
-    float least_iou;       /* of the segmenter's estimate, 0..1, default 0.5 */
+    float least_iou;       /* of the segmenter's estimate, 0..1, default 0.5. Below half of it a
+                              mask without a detection that agrees counts as out of sight */
 
     /* Two masks of a class whose overlap (IoU) stays at or above duplicate_iou for
      * duplicate_frames frames are one object: the one that has been in sight for less long goes. */

@@ -6,6 +6,10 @@
 
 #include <math.h>
 
+/* Of what the segmenter has to trust a mask before a detection prompts again, so much is needed to
+ * believe it without one: below, its pixels lie all over the picture. */
+static const float LEAST_TRUST = 0.5f;
+
 /* What was out of sight has to be as like itself as a detection that is taken for it, and the
  * segmenter sure: its memory alone finds it on furniture, too. */
 static bool believed(const roto_follower *f, int slot)
@@ -17,7 +21,7 @@ static bool believed(const roto_follower *f, int slot)
     const bool was_lost = o->n_history > 0 && o->missed_frames > 1;
     if (was_lost)
         return m->likeness >= f->params.return_likeness && m->iou >= f->params.least_iou;
-    return m->likeness >= f->params.least_likeness;
+    return m->likeness >= f->params.least_likeness && m->iou >= LEAST_TRUST * f->params.least_iou;
 }
 
 /* Whether no detection has agreed with the mask for too long. */

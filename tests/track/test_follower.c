@@ -307,6 +307,12 @@ static void a_mask_on_something_else_is_not_believed(void **state)
     fake_find(r.world, 1)->thing = 0;
     carry(&r, 1);
     assert_int_equal(n_seen(&r), 1);
+    /* One that the segmenter does not trust at all neither, unless a detection agrees. */
+    fake_find(r.world, 1)->iou = 0.2f;
+    carry(&r, 1);
+    assert_int_equal(n_seen(&r), 0);
+    step(&r, &d, 1);
+    assert_int_equal(n_seen(&r), 1);
     stop(&r);
 }
 
