@@ -19,6 +19,7 @@ typedef struct backend_params {
     precision precision;
     int n_threads;   /* 1..TEAM_MAX_THREADS */
     const char *isa; /* cpu: limit to "generic", "avx2" or "avx512"; NULL: the best the CPU has */
+    int device;      /* cuda: which GPU, from 0 on */
 } backend_params;
 
 typedef struct backend backend;
@@ -34,7 +35,7 @@ typedef struct kernel_info {
 } kernel_info;
 
 typedef struct backend_table {
-    const char *name; /* "reference", "cpu" */
+    const char *name; /* "reference", "cpu", "cuda" */
 
     roto_status (*open)(const backend_params *params, backend **out);
     void (*close)(backend *b);
@@ -59,7 +60,12 @@ typedef struct backend_table {
 /* NULL when there is no backend of that name. */
 const backend_table *backend_find(const char *name);
 
+/* The backend and the device index that a device's name stands for: "cpu", "reference", "cuda" or
+ * "cuda:N". ROTO_ERROR_DEVICE for any other; whether a device is there shows in open(). */
+roto_status backend_choose(const char *name, const backend_table **table, int *device);
+
 extern const backend_table backend_reference;
 extern const backend_table backend_cpu;
+extern const backend_table backend_cuda; /* open() loads its module */
 
 #endif

@@ -54,11 +54,8 @@ static roto_status open_backend(roto_segmenter *s)
 {
     const roto_compute_params *c = &s->params.compute;
     const char *device = c->device ? c->device : "cpu";
-    s->table = backend_find(device);
-    if (!s->table)
-        return roto_fail(ROTO_ERROR_DEVICE,
-                         "segmenter: no device \"%s\"; \"cpu\" and \"reference\" are there",
-                         device);
+    int device_index;
+    ROTO_TRY(backend_choose(device, &s->table, &device_index));
     if (c->n_threads < 0 || c->n_threads > TEAM_MAX_THREADS)
         return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter: %d threads; it has to be 0..%d",
                          c->n_threads, TEAM_MAX_THREADS);
@@ -67,6 +64,7 @@ static roto_status open_backend(roto_segmenter *s)
     const backend_params params = {
         .precision = c->precision == ROTO_PRECISION_BF16 ? PRECISION_BF16 : PRECISION_FP32,
         .n_threads = c->n_threads ? c->n_threads : most,
+        .device = device_index,
     };
     return s->table->open(&params, &s->backend);
 }

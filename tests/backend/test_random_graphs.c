@@ -53,7 +53,7 @@ static void cpu_computes_random_graphs_like_the_reference(void **state)
 {
     (void)state;
     static const backend_params ways[] = {
-        {PRECISION_FP32, 1, NULL}, {PRECISION_FP32, 2, NULL}, {PRECISION_FP32, 2, "generic"}};
+        {.n_threads = 1}, {.n_threads = 2}, {.n_threads = 2, .isa = "generic"}};
     enum { N_WAYS = sizeof(ways) / sizeof(ways[0]) };
     for (uint32_t seed = FIRST_SEED; seed < FIRST_SEED + N_GRAPHS; seed++) {
         graph *g = random_graph_new(seed);

@@ -25,6 +25,7 @@ struct roto_detector {
     letterbox *boxing;
     const backend_table *table;
     backend *device;
+    int device_index;
     executable *net;
     float min_score, nms_iou;
     int32_t max_detections;
@@ -79,20 +80,6 @@ static roto_status check_params(const roto_detector_params *p)
     if (!p->compute.device)
         return roto_fail(ROTO_ERROR_ARGUMENT, "detector: device is NULL; try \"cpu\"");
     return ROTO_OK;
-}
-
-static roto_status find_device(const char *name, const backend_table **out)
-{
-    *out = backend_find(name);
-    if (*out)
-        return ROTO_OK;
-    if (strcmp(name, "cuda") == 0 || strncmp(name, "cuda:", 5) == 0)
-        return roto_fail(ROTO_ERROR_DEVICE,
-                         "device '%s': this build of roto has no CUDA backend; use \"cpu\"", name);
-    return roto_fail(ROTO_ERROR_DEVICE,
-                     "device '%.60s' is not known; there are \"cpu\" and "
-                     "\"reference\"",
-                     name);
 }
 
 /* MODEL.json beside MODEL.onnx. */
@@ -150,7 +137,8 @@ static roto_status compile(roto_detector *d, const roto_compute_params *compute)
     n_threads = n_threads < 1 ? 1 : n_threads > TEAM_MAX_THREADS ? TEAM_MAX_THREADS : n_threads;
     const backend_params params = {
         .precision = compute->precision == ROTO_PRECISION_BF16 ? PRECISION_BF16 : PRECISION_FP32,
-        .n_threads = n_threads};
+        .n_threads = n_threads,
+        .device = d->device_index};
     ROTO_TRY(d->table->open(&params, &d->device));
     return d->table->compile(d->device, d->model->graph, &d->net);
 }
@@ -183,7 +171,7 @@ static void describe(roto_detector *d, const char *path, const roto_compute_para
 
 static roto_status open_detector(roto_detector *d, const char *path, const roto_detector_params *p)
 {
-    ROTO_TRY(find_device(p->compute.device, &d->table));
+    ROTO_TRY(backend_choose(p->compute.device, &d->table, &d->device_index));
     ROTO_TRY(read_config(d, path));
     d->min_score = p->min_score == -1 ? d->config.min_score : p->min_score;
     d->nms_iou = p->nms_iou == -1 ? d->config.nms_iou : p->nms_iou;

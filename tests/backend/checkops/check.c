@@ -124,13 +124,13 @@ static check_result check_graph(const check_row *row, const row_graph *rg,
     const int64_t n = shape_count(shape);
     float *one = NULL, *two = NULL;
     float *expected =
-        run_on(rg, &backend_reference, &(backend_params){PRECISION_FP32, 1, NULL}, &r);
+        run_on(rg, &backend_reference, &(backend_params){.n_threads = 1}, &r);
     if (!expected)
         goto done;
-    one = run_on(rg, table, &(backend_params){prec, 1, isa}, &r);
+    one = run_on(rg, table, &(backend_params){.precision = prec, .n_threads = 1, .isa = isa}, &r);
     if (!one)
         goto done;
-    two = run_on(rg, table, &(backend_params){prec, 2, isa}, &r);
+    two = run_on(rg, table, &(backend_params){.precision = prec, .n_threads = 2, .isa = isa}, &r);
     if (!two)
         goto done;
     const check_error bound = row_bound(row, prec);

@@ -1,7 +1,9 @@
 /* checkops - checks every operator of every backend against the reference, and times them.
  *
  *   checkops [--bench] [--self-test] [--backend NAME] [--isa NAME] [--op NAME] [--row PART]
- *            [--threads N] [--verbose]
+ *            [--threads N] [--roof GFLOP/S GB/S] [--verbose]
+ *
+ * The cuda backend runs only when --backend names it. Its roof, measured elsewhere, is given.
  *
  * A new kernel is checked by the rows that are there; a new shape is a new row in rows_*.c. */
 #include "backend/checkops/bench.h"
@@ -17,6 +19,7 @@ typedef struct options {
     bool bench, self_test, verbose;
     const char *backend, *isa, *op, *row;
     int n_threads;
+    machine_roof roof; /* 0: to be measured */
 } options;
 
 /* A backend in one of the ways that this machine can run it. */
@@ -59,6 +62,12 @@ static bool selected(const options *o, const check_row *row)
 
 static int find_variants(const options *o, variant out[8])
 {
+    /* Only when asked for: it needs a GPU. */
+    if (o->backend && strcmp(o->backend, "cuda") == 0) {
+        out[0] = (variant){backend_find("cuda"), NULL, PRECISION_FP32};
+        out[1] = (variant){backend_find("cuda"), NULL, PRECISION_BF16};
+        return 2;
+    }
     const cpu_features cpu = cpu_features_detect();
     const variant all[] = {
         {&backend_reference, NULL, PRECISION_FP32},
@@ -151,7 +160,9 @@ static bool bench_variant(const options *o, const variant *v)
     machine_roof roof;
     if (v->table == &backend_reference)
         return true; /* it is not made to be fast */
-    if (roof_measure(v->isa, o->n_threads, &roof) != ROTO_OK) {
+    if (o->roof.flops_per_s > 0) {
+        roof = o->roof;
+    } else if (roof_measure(v->isa ? v->isa : "generic", o->n_threads, &roof) != ROTO_OK) {
         fprintf(stderr, "checkops: %s\n", roto_error_message());
         return false;
     }
@@ -162,7 +173,8 @@ static bool bench_variant(const options *o, const variant *v)
             const check_row *row = &lists[l]->rows[i];
             if (row->use == ROW_CHECK || !selected(o, row))
                 continue;
-            const backend_params params = {v->precision, o->n_threads, v->isa};
+            const backend_params params = {
+                .precision = v->precision, .n_threads = o->n_threads, .isa = v->isa};
             if (missing_is_expected(v->table, row))
                 continue;
             if (bench_row(row, v->table, &params, &roof) != ROTO_OK)
@@ -199,6 +211,11 @@ static bool parse(int argc, char **argv, options *o)
             o->n_threads = atoi(argv[++i]);
             known = o->n_threads >= 1;
         }
+        if (!known && strcmp(argv[i], "--roof") == 0 && i + 2 < argc) {
+            o->roof.flops_per_s = atof(argv[++i]) * 1e9;
+            o->roof.bytes_per_s = atof(argv[++i]) * 1e9;
+            known = o->roof.flops_per_s > 0 && o->roof.bytes_per_s > 0;
+        }
         if (!known)
             return false;
     }
@@ -210,7 +227,7 @@ int main(int argc, char **argv)
     options o = {.n_threads = cpu_features_detect().n_cores};
     if (!parse(argc, argv, &o)) {
         fprintf(stderr, "usage: checkops [--bench] [--self-test] [--backend NAME] [--isa NAME] "
-                        "[--op NAME] [--row PART] [--threads N] [--verbose]\n");
+                        "[--op NAME] [--row PART] [--threads N] [--roof GFLOP/S GB/S] [--verbose]\n");
         return 2;
     }
     if (o.self_test)

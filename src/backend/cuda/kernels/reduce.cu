@@ -1,0 +1,61 @@
+/* Sums, means and maxima over any set of axes: 32 outputs a block, 8 threads for each, whose parts
+ * are joined in a fixed order. */
+#include "backend/cuda/kernels/device.cuh"
+
+enum { LANES = 32, PARTS = 8, BLOCKED = 64 };
+
+static __device__ __forceinline__ float join(int kind, float a, float b)
+{
+    if (kind == 2)
+        return b > a || b != b ? b : a;
+    return a + b;
+}
+
+static __global__ void __launch_bounds__(LANES *PARTS)
+    reduce_kernel(const __grid_constant__ reduce_params p)
+{
+    __shared__ float parts[PARTS][LANES];
+    const int lane = (int)(threadIdx.x % LANES), part = (int)(threadIdx.x / LANES);
+    const int o = (int)(blockIdx.x * LANES) + lane;
+    int64_t base = 0, to = 0;
+    int rest = o;
+    for (int d = p.out_rank - 1; d >= 0; d--) {
+        const int at = rest % p.out_dim[d];
+        rest /= p.out_dim[d];
+        base += at * p.outer_stride[d];
+        to += at * p.out_stride[d];
+    }
+    const float none = p.kind == 2 ? -INFINITY : 0;
+    float total = none, block = none; /* sums of sums: errors grow with the root of their number */
+    if (o < p.n_out) {
+        const int first = (int)((int64_t)p.n_in * part / PARTS);
+        const int last = (int)((int64_t)p.n_in * (part + 1) / PARTS);
+        for (int i = first; i < last; i++) {
+            int64_t at = base;
+            int left = i;
+            for (int d = p.in_rank - 1; d >= 0; d--) {
+                at += left % p.in_dim[d] * p.in_stride[d];
+                left /= p.in_dim[d];
+            }
+            block = join(p.kind, block, load(p.x, at));
+            if ((i - first) % BLOCKED == BLOCKED - 1) {
+                total = join(p.kind, total, block);
+                block = none;
+            }
+        }
+    }
+    parts[part][lane] = join(p.kind, total, block);
+    __syncthreads();
+    if (part != 0 || o >= p.n_out)
+        return;
+    float all = parts[0][lane];
+    for (int i = 1; i < PARTS; i++)
+        all = join(p.kind, all, parts[i][lane]);
+    store(p.out, to, p.kind == 1 ? all / (float)p.n_in : all);
+}
+
+cudaError_t reduce_launch(const void *params, cudaStream_t stream)
+{
+    const reduce_params *p = (const reduce_params *)params;
+    return launch(reduce_kernel, dim3(blocks_for(p->n_out, LANES)), LANES * PARTS, 0, stream, p);
+}

@@ -1,0 +1,436 @@
+/* The CUDA backend: a fused and placed graph becomes a list of launches with final addresses, which
+ * is captured as one CUDA graph together with the copies of inputs and outputs. */
+#include "backend/cuda/module/executable.h"
+
+#include "backend/cuda/module/module.h"
+#include "backend/cuda/module/storage.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const plan_traits traits = {.fuse = true, .views = true};
+
+static site_prepare_fn *const prepare_fns[OP_COUNT] = {
+    [OP_CONV2D] = conv2d_prepare,
+    [OP_CONV_TRANSPOSE2D] = conv_transpose2d_prepare,
+    [OP_LINEAR] = linear_prepare,
+    [OP_MATMUL] = matmul_prepare,
+    [OP_ATTENTION] = attention_prepare,
+    [OP_LAYER_NORM] = layer_norm_prepare,
+    [OP_SOFTMAX] = softmax_prepare,
+    [OP_UNARY] = unary_prepare,
+    [OP_BINARY] = binary_prepare,
+    [OP_POOL2D] = pool2d_prepare,
+    [OP_RESIZE2D] = resize2d_prepare,
+    [OP_REDUCE] = reduce_prepare,
+    [OP_CONCAT] = concat_prepare,
+    [OP_SLICE] = slice_prepare,
+    [OP_PAD] = pad_prepare,
+    [OP_TRANSPOSE] = transpose_prepare,
+    [OP_RESHAPE] = reshape_prepare,
+};
+
+static void cuda_close(backend *b)
+{
+    if (!b)
+        return;
+    (void)cudaSetDevice(b->device);
+    if (b->stream)
+        (void)cudaStreamDestroy(b->stream);
+    free(b);
+}
+
+static roto_status open_device(backend *b, const backend_params *params)
+{
+    int n_devices = 0;
+    ROTO_TRY(device_count(&n_devices));
+    if (params->device < 0 || params->device >= n_devices)
+        return roto_fail(ROTO_ERROR_DEVICE, "cuda: there is no device %d; this machine has %d",
+                         params->device, n_devices);
+    struct cudaDeviceProp prop;
+    DEVICE_TRY(cudaGetDeviceProperties(&prop, params->device), "asking about device %d",
+               params->device);
+    b->device = params->device;
+    b->precision = params->precision;
+    b->n_multiprocessors = prop.multiProcessorCount;
+    b->compute_capability = prop.major * 10 + prop.minor;
+    if (b->compute_capability < 80)
+        return roto_fail(ROTO_ERROR_DEVICE,
+                         "cuda: %s has compute capability %d.%d; at least 8.0 is needed", prop.name,
+                         prop.major, prop.minor);
+    DEVICE_TRY(cudaSetDevice(b->device), "choosing device %d", b->device);
+    DEVICE_TRY(cudaStreamCreateWithFlags(&b->stream, cudaStreamNonBlocking), "making a stream");
+    return ROTO_OK;
+}
+
+static roto_status cuda_open(const backend_params *params, backend **out)
+{
+    *out = NULL;
+    if (params->isa)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "cuda: instruction sets are the cpu backend's");
+    backend *b = memory_new_array(1, sizeof(*b));
+    if (!b)
+        return ROTO_ERROR_MEMORY;
+    const roto_status status = open_device(b, params);
+    if (status != ROTO_OK) {
+        cuda_close(b);
+        return status;
+    }
+    *out = b;
+    return ROTO_OK;
+}
+
+static void cuda_release(executable *e)
+{
+    if (!e)
+        return;
+    (void)cudaSetDevice(e->owner->device);
+    if (e->replay)
+        (void)cudaGraphExecDestroy(e->replay);
+    for (size_t i = 0; i < e->n_steps; i++)
+        free(e->steps[i].params);
+    for (int i = 0; e->g && e->inputs && i < graph_n_inputs(e->g); i++)
+        (void)cudaFreeHost(e->inputs[i]);
+    for (int i = 0; e->g && e->outputs && i < graph_n_outputs(e->g); i++) {
+        if (graph_tensor_at(e->g, graph_output_at(e->g, i)->tensor)->role != TENSOR_CONSTANT)
+            (void)cudaFreeHost(e->outputs[i]);
+    }
+    device_memory_free(&e->memory);
+    free(e->steps);
+    free(e->infos);
+    free(e->inputs);
+    free(e->outputs);
+    free(e->is_bf16);
+    free(e->constants);
+    graph_layout_free(e->layout);
+    graph_free(e->g);
+    free(e);
+}
+
+/* Constants that a node reads as they are; weights of products are packed by their operators. */
+static bool is_packed_by_operator(const graph_node *node, int input)
+{
+    return input == 1 && (node->op == OP_CONV2D || node->op == OP_CONV_TRANSPOSE2D ||
+                          node->op == OP_LINEAR);
+}
+
+static roto_status operand_of(dev_site *site, tensor_id t, bool packed, dev_operand *out)
+{
+    executable *e = site->e;
+    *out = (dev_operand){.shape = {.rank = 0}};
+    if (t == TENSOR_NONE)
+        return ROTO_OK;
+    const graph_tensor *tensor = graph_tensor_at(e->g, t);
+    const tensor_place *place = &e->layout->places[t];
+    out->shape = tensor->shape;
+    out->row_stride = place->row_stride;
+    if (shape_rows(&tensor->shape) * place->row_stride > INT32_MAX)
+        return site_refuse(site, "tensor '%s' has more than 2^31 elements", tensor->name);
+    if (place->kind == PLACE_ARENA) {
+        /* The planner counts in fp32. Tensors of either type have an arena of their own, so that
+         * what it keeps apart stays apart. */
+        out->at = e->is_bf16[t] ? (dev_ptr){e->arena_bf16 + place->offset_bytes / 2, 1}
+                                : (dev_ptr){e->arena + place->offset_bytes, 0};
+        return ROTO_OK;
+    }
+    out->constant = tensor->data;
+    if (packed)
+        return ROTO_OK;
+    if (!e->constants[t]) {
+        void *data = NULL;
+        ROTO_TRY(site_upload(site, tensor->data,
+                             (size_t)shape_count(&tensor->shape) * sizeof(float), &data));
+        if (e->measuring) {
+            out->at = (dev_ptr){data, 0};
+            return ROTO_OK;
+        }
+        e->constants[t] = data;
+    }
+    out->at = (dev_ptr){(void *)(uintptr_t)e->constants[t], 0};
+    return ROTO_OK;
+}
+
+static roto_status prepare_node(executable *e, const graph_node *node)
+{
+    dev_site site = {.e = e,
+                     .node = node,
+                     .precision = e->owner->precision,
+                     .n_multiprocessors = e->owner->n_multiprocessors,
+                     .compute_capability = e->owner->compute_capability,
+                     .workspace = e->workspace};
+    for (int i = 0; i < node->n_in; i++)
+        ROTO_TRY(operand_of(&site, node->in[i], is_packed_by_operator(node, i), &site.in[i]));
+    ROTO_TRY(operand_of(&site, node->out, false, &site.out));
+    if (!prepare_fns[node->op])
+        return site_refuse(&site, "the operator is missing");
+    ROTO_TRY(prepare_fns[node->op](&site));
+    if (e->measuring && site.workspace_used > e->workspace_bytes)
+        e->workspace_bytes = site.workspace_used;
+    return ROTO_OK;
+}
+
+static roto_status prepare_nodes(executable *e)
+{
+    for (int i = 0; i < graph_n_nodes(e->g); i++) {
+        if (!e->layout->skipped[i])
+            ROTO_TRY(prepare_node(e, graph_node_at(e->g, i)));
+    }
+    return ROTO_OK;
+}
+
+static size_t port_bytes(const executable *e, const graph_port *port)
+{
+    return (size_t)shape_count(&graph_tensor_at(e->g, port->tensor)->shape) * sizeof(float);
+}
+
+static roto_status allocate_host(executable *e)
+{
+    const int n_in = graph_n_inputs(e->g), n_out = graph_n_outputs(e->g);
+    e->inputs = memory_new_array((size_t)n_in, sizeof(*e->inputs));
+    e->outputs = memory_new_array((size_t)n_out, sizeof(*e->outputs));
+    if (!e->inputs || !e->outputs)
+        return ROTO_ERROR_MEMORY;
+    for (int i = 0; i < n_in; i++) {
+        const graph_port *port = graph_input_at(e->g, i);
+        DEVICE_TRY(cudaMallocHost((void **)&e->inputs[i], port_bytes(e, port)),
+                   "allocating host memory for input '%s'", port->name);
+        if (e->is_bf16[port->tensor] && port_bytes(e, port) > e->workspace_bytes)
+            e->workspace_bytes = port_bytes(e, port);
+    }
+    for (int i = 0; i < n_out; i++) {
+        const graph_port *port = graph_output_at(e->g, i);
+        const graph_tensor *t = graph_tensor_at(e->g, port->tensor);
+        if (t->role == TENSOR_CONSTANT)
+            e->outputs[i] = (float *)(uintptr_t)t->data;
+        else
+            DEVICE_TRY(cudaMallocHost((void **)&e->outputs[i], port_bytes(e, port)),
+                       "allocating host memory for output '%s'", port->name);
+    }
+    return ROTO_OK;
+}
+
+static roto_status copy_inputs(executable *e)
+{
+    cudaStream_t stream = e->owner->stream;
+    for (int i = 0; i < graph_n_inputs(e->g); i++) {
+        const graph_port *port = graph_input_at(e->g, i);
+        const tensor_place *place = &e->layout->places[port->tensor];
+        const size_t bytes = port_bytes(e, port);
+        const bool is_bf16 = e->is_bf16[port->tensor];
+        void *to = is_bf16 ? e->workspace : e->arena + place->offset_bytes;
+        DEVICE_TRY(cudaMemcpyAsync(to, e->inputs[i], bytes, cudaMemcpyHostToDevice, stream),
+                   "copying input '%s'", port->name);
+        if (!is_bf16)
+            continue;
+        const int32_t count = (int32_t)(bytes / sizeof(float));
+        const move_params cast = {.out = {e->arena_bf16 + place->offset_bytes / 2, 1},
+                                  .x = {to, 0},
+                                  .x_last = count,
+                                  .out_last = count,
+                                  .count = count};
+        DEVICE_TRY(move_launch(&cast, stream), "rounding input '%s'", port->name);
+    }
+    return ROTO_OK;
+}
+
+static roto_status copy_outputs(executable *e)
+{
+    for (int i = 0; i < graph_n_outputs(e->g); i++) {
+        const graph_port *port = graph_output_at(e->g, i);
+        if (graph_tensor_at(e->g, port->tensor)->role == TENSOR_CONSTANT)
+            continue;
+        DEVICE_TRY(cudaMemcpyAsync(e->outputs[i],
+                                   e->arena + e->layout->places[port->tensor].offset_bytes,
+                                   port_bytes(e, port), cudaMemcpyDeviceToHost, e->owner->stream),
+                   "copying output '%s'", port->name);
+    }
+    return ROTO_OK;
+}
+
+static roto_status launch_step(executable *e, const step *s)
+{
+    DEVICE_TRY(s->launch(s->params, e->owner->stream), "%s of %s '%s'", s->info.kernel,
+               op_name(s->info.op), s->info.node);
+    return ROTO_OK;
+}
+
+static roto_status enqueue(executable *e)
+{
+    ROTO_TRY(copy_inputs(e));
+    for (size_t i = 0; i < e->n_steps; i++)
+        ROTO_TRY(launch_step(e, &e->steps[i]));
+    return copy_outputs(e);
+}
+
+/* Records a run once, so that later ones cost one call. */
+static roto_status capture(executable *e)
+{
+    cudaStream_t stream = e->owner->stream;
+    cudaGraph_t recorded = NULL;
+    const cudaError_t begun = cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+    if (begun == cudaErrorNotSupported) /* only in emulation */
+        return ROTO_OK;
+    DEVICE_TRY(begun, "recording a run");
+    roto_status status = enqueue(e);
+    const cudaError_t ended = cudaStreamEndCapture(stream, &recorded); /* also after a failure */
+    if (status == ROTO_OK)
+        status = device_check(ended, "recording a run");
+    if (status == ROTO_OK)
+        status = device_check(cudaGraphInstantiate(&e->replay, recorded, 0),
+                              "making a graph of %zu launches", e->n_steps);
+    if (recorded)
+        (void)cudaGraphDestroy(recorded);
+    return status;
+}
+
+static roto_status build(executable *e, const graph *g)
+{
+    DEVICE_TRY(cudaSetDevice(e->owner->device), "choosing device %d", e->owner->device);
+    ROTO_TRY(graph_fuse(g, &traits, &e->g));
+    ROTO_TRY(graph_layout_new(e->g, &traits, &e->layout));
+    const size_t n_tensors = (size_t)graph_n_tensors(e->g);
+    e->is_bf16 = memory_new_array(n_tensors, sizeof(*e->is_bf16));
+    e->constants = memory_new_array(n_tensors, sizeof(*e->constants));
+    if (!e->is_bf16 || !e->constants)
+        return ROTO_ERROR_MEMORY;
+    bool any_bf16 = false;
+    if (e->owner->precision == PRECISION_BF16) {
+        ROTO_TRY(storage_choose(e->g, e->is_bf16));
+        for (size_t t = 0; t < n_tensors; t++)
+            any_bf16 = any_bf16 || e->is_bf16[t];
+    }
+    const size_t arena_bytes = e->layout->arena_bytes;
+    void *at = NULL;
+    ROTO_TRY(device_memory_take(&e->memory, arena_bytes ? arena_bytes : 1, &at));
+    e->arena = at;
+    if (any_bf16)
+        ROTO_TRY(device_memory_take(&e->memory, arena_bytes / 2 + 1, &at));
+    e->arena_bf16 = at;
+
+    e->measuring = true;
+    ROTO_TRY(prepare_nodes(e));
+    e->measuring = false;
+    ROTO_TRY(allocate_host(e));
+    ROTO_TRY(device_memory_take(&e->memory, e->workspace_bytes ? e->workspace_bytes : 1, &at));
+    e->workspace = at;
+    ROTO_TRY(prepare_nodes(e));
+    e->infos = memory_new_array(e->n_steps, sizeof(*e->infos));
+    if (!e->infos)
+        return ROTO_ERROR_MEMORY;
+    for (size_t i = 0; i < e->n_steps; i++)
+        e->infos[i] = e->steps[i].info;
+    return capture(e);
+}
+
+static roto_status cuda_compile(backend *b, const graph *g, executable **out)
+{
+    *out = NULL;
+    ROTO_TRY(graph_status(g));
+    executable *e = memory_new_array(1, sizeof(*e));
+    if (!e)
+        return ROTO_ERROR_MEMORY;
+    e->owner = b;
+    const roto_status status = build(e, g);
+    if (status != ROTO_OK) {
+        cuda_release(e);
+        return status;
+    }
+    *out = e;
+    return ROTO_OK;
+}
+
+static void *cuda_input(executable *e, int index)
+{
+    return e->inputs[index];
+}
+
+static const void *cuda_output(executable *e, int index)
+{
+    return e->outputs[index];
+}
+
+static roto_status cuda_run(executable *e)
+{
+    DEVICE_TRY(cudaSetDevice(e->owner->device), "choosing device %d", e->owner->device);
+    if (e->replay)
+        DEVICE_TRY(cudaGraphLaunch(e->replay, e->owner->stream), "starting a run");
+    else
+        ROTO_TRY(enqueue(e));
+    DEVICE_TRY(cudaStreamSynchronize(e->owner->stream), "running");
+    return ROTO_OK;
+}
+
+static roto_status time_step(executable *e, size_t index, cudaEvent_t from, cudaEvent_t to)
+{
+    float ms = 0;
+    DEVICE_TRY(cudaEventRecord(from, e->owner->stream), "timing");
+    ROTO_TRY(launch_step(e, &e->steps[index]));
+    DEVICE_TRY(cudaEventRecord(to, e->owner->stream), "timing");
+    DEVICE_TRY(cudaEventSynchronize(to), "timing");
+    DEVICE_TRY(cudaEventElapsedTime(&ms, from, to), "timing");
+    e->infos[index].seconds = (double)ms * 1e-3;
+    return ROTO_OK;
+}
+
+static roto_status profile_steps(executable *e, cudaEvent_t from, cudaEvent_t to)
+{
+    ROTO_TRY(copy_inputs(e));
+    for (size_t i = 0; i < e->n_steps; i++)
+        ROTO_TRY(time_step(e, i, from, to));
+    ROTO_TRY(copy_outputs(e));
+    DEVICE_TRY(cudaStreamSynchronize(e->owner->stream), "running");
+    return ROTO_OK;
+}
+
+static roto_status cuda_profile(executable *e, const kernel_info **infos, int *n_infos)
+{
+    cudaEvent_t from = NULL, to = NULL;
+    DEVICE_TRY(cudaSetDevice(e->owner->device), "choosing device %d", e->owner->device);
+    roto_status status = device_check(cudaEventCreate(&from), "making an event");
+    if (status == ROTO_OK)
+        status = device_check(cudaEventCreate(&to), "making an event");
+    if (status == ROTO_OK)
+        status = profile_steps(e, from, to);
+    if (from)
+        (void)cudaEventDestroy(from);
+    if (to)
+        (void)cudaEventDestroy(to);
+    *infos = e->infos;
+    *n_infos = (int)e->n_steps;
+    return status;
+}
+
+static size_t cuda_memory_bytes(const executable *e)
+{
+    return e->memory.bytes;
+}
+
+static const backend_table table = {
+    .name = "cuda",
+    .open = cuda_open,
+    .close = cuda_close,
+    .compile = cuda_compile,
+    .release = cuda_release,
+    .input = cuda_input,
+    .output = cuda_output,
+    .run = cuda_run,
+    .profile = cuda_profile,
+    .memory_bytes = cuda_memory_bytes,
+};
+
+__attribute__((visibility("default"))) const cuda_module *roto_cuda_module(void);
+const cuda_module *roto_cuda_module(void)
+{
+    static const cuda_module module = {
+        .version = ROTO_VERSION,
+        .node_bytes = sizeof(graph_node),
+        .params_bytes = sizeof(backend_params),
+        .table = &table,
+        .error_message = roto_error_message,
+        .n_devices = device_count,
+        .describe = device_describe,
+    };
+    return &module;
+}

@@ -1,0 +1,39 @@
+/* backend/cuda/module/executable.h - what a backend and an executable of this module are. */
+#ifndef BACKEND_CUDA_MODULE_EXECUTABLE_H
+#define BACKEND_CUDA_MODULE_EXECUTABLE_H
+
+#include "backend/cuda/module/device.h"
+#include "backend/cuda/module/site.h"
+#include "graph/plan.h"
+
+struct backend {
+    int device;
+    precision precision;
+    int n_multiprocessors, compute_capability;
+    cudaStream_t stream;
+};
+
+typedef struct step {
+    launch_fn *launch;
+    void *params; /* owned */
+    kernel_info info;
+} step;
+
+struct executable {
+    backend *owner;
+    graph *g; /* fused */
+    graph_layout *layout;
+    bool *is_bf16;               /* by tensor */
+    const float **constants;     /* by tensor: on the device, once some step wants it */
+    device_memory memory;        /* weights, arena, workspace */
+    char *arena, *arena_bf16, *workspace;
+    size_t workspace_bytes;
+    bool measuring;              /* how much workspace the steps take */
+    step *steps;
+    size_t n_steps, step_capacity;
+    kernel_info *infos;
+    float **inputs, **outputs;   /* page-locked host memory, by port */
+    cudaGraphExec_t replay;      /* a whole run; NULL where graphs cannot be had */
+};
+
+#endif

@@ -1,0 +1,134 @@
+/* Attention: which kernel, and what it needs of its operands. */
+#include "backend/cuda/module/executable.h"
+
+#include "base/error.h"
+
+/* What the fp32 kernel keeps of a head in a warp's registers. */
+enum { SIMT_MAX_WIDTH = 512, MAX_GRID = 65535, MAX_SPLITS = 32 };
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static void choose_windows(const dev_site *site, attention_params *p)
+{
+    const attention_attr *a = &site->node->attr.attention;
+    p->k_grid = (dev_grid){1, p->lk, 1, p->lk};
+    p->q_grid = (dev_grid){1, p->lq, 1, p->lq};
+    if (a->window_h) {
+        p->k_grid = (dev_grid){a->grid_h, a->grid_w, a->window_h, a->window_w};
+        p->q_grid = p->k_grid;
+        if (a->q_window_h)
+            p->q_grid = (dev_grid){a->q_grid_h, a->q_grid_w, a->q_window_h, a->q_window_w};
+    }
+    p->windows_across = (int32_t)divide_up(p->k_grid.grid_w, p->k_grid.window_w);
+    p->n_windows = (int32_t)(p->windows_across * divide_up(p->k_grid.grid_h, p->k_grid.window_h));
+}
+
+/* The keys or values of cells outside the grid, as bf16 heads of `padded` elements. */
+static roto_status pack_pad(dev_site *site, int input, int64_t padded, dev_ptr *out)
+{
+    *out = (dev_ptr){NULL, 1};
+    if (!site->in[input].at.data)
+        return ROTO_OK;
+    dev_operand row = site->in[input];
+    const pack_wish wish = {.heads = site->node->attr.attention.heads, .padded = padded};
+    dev_rows packed;
+    row.row_stride = shape_last(&row.shape);
+    ROTO_TRY(site_pack(site, &row, &wish, &packed));
+    *out = packed.at;
+    return ROTO_OK;
+}
+
+/* Keys are cut into parts where the queries are too few for all multiprocessors, each of at least
+ * four tiles, so that joining them costs little. */
+static void choose_splits(const dev_site *site, attention_params *p, int queries, int keys)
+{
+    const int64_t cells = (int64_t)p->k_grid.window_h * p->k_grid.window_w;
+    const int64_t tiles = divide_up((int64_t)p->q_grid.window_h * p->q_grid.window_w, queries);
+    const int64_t blocks = tiles * p->n_windows * p->heads * p->batch;
+    int64_t n = site->n_multiprocessors / blocks;
+    const int64_t most = cells / (4 * keys);
+    n = n < most ? n : most;
+    n = n < 1 ? 1 : n > MAX_SPLITS ? MAX_SPLITS : n;
+    p->split_cells = (int32_t)(divide_up(divide_up(cells, n), keys) * keys);
+    p->n_splits = (int32_t)divide_up(cells, p->split_cells);
+}
+
+static roto_status pack_operands(dev_site *site, attention_params *p)
+{
+    const attention_attr *a = &site->node->attr.attention;
+    pack_wish wish = {.heads = p->heads, .padded = divide_up(p->dk, 8) * 8};
+    wish.rope = p->rope_q;
+    wish.tokens = wish.rope_tokens = wish.rope_rows = p->lq;
+    ROTO_TRY(site_pack(site, &site->in[0], &wish, &p->q));
+    wish.rope = p->rope_k;
+    wish.tokens = p->lk;
+    wish.rope_tokens = a->rope_keys;
+    wish.rope_rows = p->rope_rows;
+    ROTO_TRY(site_pack(site, &site->in[1], &wish, &p->k));
+    ROTO_TRY(pack_pad(site, 6, wish.padded, &p->pad_k));
+    p->dk = (int32_t)wish.padded;
+    wish = (pack_wish){.heads = p->heads, .padded = divide_up(p->dv, 8) * 8};
+    ROTO_TRY(site_pack(site, &site->in[2], &wish, &p->v));
+    ROTO_TRY(pack_pad(site, 7, wish.padded, &p->pad_v));
+    p->dv = (int32_t)wish.padded;
+    p->rope_q = p->rope_k = NULL;
+    return ROTO_OK;
+}
+
+static roto_status add_bf16(dev_site *site, attention_params *p, int64_t flops)
+{
+    int queries = 0, keys = 0;
+    ROTO_TRY(pack_operands(site, p));
+    attention_mma_tile(p->dk, p->dv, &queries, &keys);
+    choose_splits(site, p, queries, keys);
+    if (p->n_splits > 1) {
+        const int64_t items = (int64_t)p->n_splits * p->batch * p->heads * p->lq;
+        p->partial = site_workspace(site, (size_t)(items * (p->dv_out + 2)) * sizeof(float));
+    }
+    ROTO_TRY(site_add(site, "attention.mma", attention_mma_launch, p, sizeof(*p), flops));
+    if (p->n_splits > 1)
+        ROTO_TRY(site_add(site, "attention.join", attention_combine_launch, p, sizeof(*p), 0));
+    return ROTO_OK;
+}
+
+roto_status attention_prepare(dev_site *site)
+{
+    const attention_attr *a = &site->node->attr.attention;
+    const tensor_shape *q = &site->in[0].shape, *k = &site->in[1].shape, *v = &site->in[2].shape;
+    attention_params p = {.out = rows_of(&site->out),
+                          .q = rows_of(&site->in[0]),
+                          .k = rows_of(&site->in[1]),
+                          .v = rows_of(&site->in[2]),
+                          .batch = (int32_t)q->dim[0],
+                          .heads = a->heads,
+                          .dk = (int32_t)(q->dim[2] / a->heads),
+                          .dv = (int32_t)(v->dim[2] / a->heads),
+                          .lq = (int32_t)q->dim[1],
+                          .lk = (int32_t)k->dim[1],
+                          .key_batches = (int32_t)k->dim[0],
+                          .scale = a->scale,
+                          .rope_keys = (int32_t)a->rope_keys,
+                          .valid = rows_of(&site->in[5]),
+                          .pad_k = site->in[6].at,
+                          .pad_v = site->in[7].at,
+                          .n_splits = 1};
+    p.dv_out = p.dv;
+    if (p.valid.at.data)
+        p.valid_batches = (int32_t)site->in[5].shape.dim[0];
+    ROTO_TRY(site_constant(site, 3, &p.rope_q));
+    ROTO_TRY(site_constant(site, 4, &p.rope_k));
+    p.rope_rows = p.rope_k ? (int32_t)site->in[4].shape.dim[0] : 1;
+    choose_windows(site, &p);
+    if (p.batch > MAX_GRID || (int64_t)p.heads * MAX_SPLITS > MAX_GRID)
+        return site_refuse(site, "a batch of more than 65535 or more than 2047 heads");
+    const int64_t flops = graph_node_flops(site->e->g, site->node);
+    int queries, keys;
+    if (site->precision == PRECISION_BF16 && attention_mma_tile(p.dk, p.dv, &queries, &keys))
+        return add_bf16(site, &p, flops);
+    if (p.dk > SIMT_MAX_WIDTH || p.dv > SIMT_MAX_WIDTH)
+        return site_refuse(site, "heads of more than %d elements", SIMT_MAX_WIDTH);
+    return site_add(site, "attention.simt", attention_simt_launch, &p, sizeof(p), flops);
+}

@@ -1,0 +1,387 @@
+#include "emulate.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <vector>
+
+uint3 emulated_thread_idx, emulated_block_idx;
+dim3 emulated_block_dim, emulated_grid_dim;
+
+namespace
+{
+enum { MAX_THREADS = 1024, STACK_BYTES = 128 << 10, SHARED_BYTES = 228 << 10, N_BARRIERS = 16 };
+
+struct copy {
+    void *to;
+    const void *from;
+    size_t bytes, valid;
+    int group;
+};
+
+struct fiber {
+    jmp_buf at;
+    ucontext_t start;
+    bool created, done;
+    std::vector<copy> copies;
+    int n_groups;
+};
+
+struct meeting { /* of a warp or a warpgroup */
+    void *args[128];
+    int n_arrived;
+    unsigned generation;
+};
+
+struct barrier {
+    int n_arrived;
+    unsigned generation;
+};
+
+fiber fibers[MAX_THREADS];
+meeting warps[MAX_THREADS / 32], warpgroups[MAX_THREADS / 128];
+barrier barriers[N_BARRIERS];
+jmp_buf scheduler;
+int self;
+unsigned long progress;
+const std::function<void()> *kernel_body;
+alignas(1024) unsigned char shared[SHARED_BYTES];
+
+void yield()
+{
+    if (_setjmp(fibers[self].at) == 0)
+        _longjmp(scheduler, 1);
+}
+
+void fiber_main()
+{
+    for (;;) {
+        (*kernel_body)();
+        fibers[self].done = true;
+        progress++;
+        yield();
+    }
+}
+
+void resume(int i)
+{
+    fiber *f = &fibers[i];
+    self = i;
+    emulated_thread_idx = {(unsigned)i, 0, 0};
+    if (_setjmp(scheduler) != 0)
+        return;
+    if (f->created)
+        _longjmp(f->at, 1);
+    f->created = true;
+    getcontext(&f->start);
+    f->start.uc_stack.ss_sp = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    f->start.uc_stack.ss_size = STACK_BYTES;
+    f->start.uc_link = NULL;
+    makecontext(&f->start, fiber_main, 0);
+    setcontext(&f->start);
+}
+
+bool run_block(int n_threads, size_t shared_bytes, bool backwards)
+{
+    memset(shared, 0xff, shared_bytes);
+    memset(barriers, 0, sizeof(barriers));
+    memset(warps, 0, sizeof(warps));
+    memset(warpgroups, 0, sizeof(warpgroups));
+    for (int i = 0; i < n_threads; i++) {
+        fibers[i].done = false;
+        fibers[i].copies.clear();
+        fibers[i].n_groups = 0;
+    }
+    for (int idle = 0; idle < 3;) {
+        const unsigned long before = progress;
+        bool all_done = true;
+        for (int k = 0; k < n_threads; k++) {
+            const int i = backwards ? n_threads - 1 - k : k;
+            if (fibers[i].done)
+                continue;
+            resume(i);
+            all_done = all_done && fibers[i].done;
+        }
+        if (all_done)
+            return true;
+        idle = progress == before ? idle + 1 : 0;
+    }
+    fprintf(stderr, "emulation: block (%u, %u, %u): threads wait for each other forever\n",
+            emulated_block_idx.x, emulated_block_idx.y, emulated_block_idx.z);
+    /* Their stacks are in the middle of a kernel: never resumed. */
+    for (int i = 0; i < n_threads; i++)
+        fibers[i].created = false;
+    return false;
+}
+} // namespace
+
+bool emulate_launch(const std::function<void()> &body, dim3 grid, unsigned block_threads,
+                    size_t shared_bytes)
+{
+    if (block_threads > MAX_THREADS || block_threads == 0 || shared_bytes > SHARED_BYTES ||
+        grid.y > 65535 || grid.z > 65535 || grid.x == 0 || grid.y == 0 || grid.z == 0) {
+        fprintf(stderr, "emulation: a launch of (%u, %u, %u) x %u threads with %zu bytes\n", grid.x,
+                grid.y, grid.z, block_threads, shared_bytes);
+        return false;
+    }
+    kernel_body = &body;
+    emulated_block_dim = dim3(block_threads);
+    emulated_grid_dim = grid;
+    unsigned n = 0;
+    for (unsigned z = 0; z < grid.z; z++)
+        for (unsigned y = 0; y < grid.y; y++)
+            for (unsigned x = 0; x < grid.x; x++) {
+                emulated_block_idx = {x, y, z};
+                if (!run_block((int)block_threads, shared_bytes, n++ % 2 == 1))
+                    return false;
+            }
+    return true;
+}
+
+unsigned char *emulated_shared(void)
+{
+    return shared;
+}
+
+void emulated_progress(void)
+{
+    progress++;
+}
+
+void emulated_wait(const std::function<bool()> &ready)
+{
+    while (!ready())
+        yield();
+    progress++;
+}
+
+void emulated_barrier(int id, int n_threads)
+{
+    barrier *b = &barriers[id];
+    progress++;
+    if (++b->n_arrived == n_threads) {
+        b->n_arrived = 0;
+        b->generation++;
+        return;
+    }
+    const unsigned generation = b->generation;
+    while (b->generation == generation)
+        yield();
+}
+
+void emulated_collective(int group_threads, void (*fn)(void *const *args), void *arg)
+{
+    meeting *m = group_threads == 32 ? &warps[self / 32] : &warpgroups[self / 128];
+    progress++;
+    m->args[self % group_threads] = arg;
+    if (++m->n_arrived == group_threads) {
+        fn(m->args);
+        m->n_arrived = 0;
+        m->generation++;
+        return;
+    }
+    const unsigned generation = m->generation;
+    while (m->generation == generation)
+        yield();
+}
+
+void emulated_shuffle(void *const *args)
+{
+    for (int lane = 0; lane < 32; lane++) {
+        shuffle_arg *own = (shuffle_arg *)args[lane];
+        own->result = ((const shuffle_arg *)args[own->source])->value;
+    }
+}
+
+void emulated_copy_async(void *to, const void *from, size_t bytes, size_t valid_bytes)
+{
+    fibers[self].copies.push_back({to, from, bytes, valid_bytes, fibers[self].n_groups});
+    memset(to, 0xff, bytes); /* until then its value is undefined */
+}
+
+void emulated_copy_commit(void)
+{
+    fibers[self].n_groups++;
+}
+
+void emulated_copy_wait(int n_groups_left)
+{
+    fiber *f = &fibers[self];
+    size_t kept = 0;
+    for (size_t i = 0; i < f->copies.size(); i++) {
+        const copy c = f->copies[i];
+        if (c.group >= f->n_groups - n_groups_left) {
+            f->copies[kept++] = c;
+            continue;
+        }
+        memcpy(c.to, c.from, c.valid);
+        memset((char *)c.to + c.valid, 0, c.bytes - c.valid);
+    }
+    f->copies.resize(kept);
+}
+
+/* ---- the runtime ---- */
+
+namespace
+{
+enum { PAGE_BYTES = 4096, ALIGN_BYTES = 256 };
+
+struct block_header { /* before device memory, at the start of its mapping */
+    void *mapping;
+    size_t bytes;
+};
+} // namespace
+
+cudaError_t cudaMalloc(void **out, size_t bytes)
+{
+    const size_t padded = (bytes + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
+    const size_t pages = (padded + ALIGN_BYTES + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    char *mapping = (char *)mmap(NULL, pages + PAGE_BYTES, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping == MAP_FAILED)
+        return cudaErrorMemoryAllocation;
+    mprotect(mapping + pages, PAGE_BYTES, PROT_NONE);
+    char *data = mapping + pages - padded;
+    memset(data, 0xff, padded);
+    *(block_header *)(data - ALIGN_BYTES) = {mapping, pages + PAGE_BYTES};
+    *out = data;
+    return cudaSuccess;
+}
+
+cudaError_t cudaFree(void *p)
+{
+    if (p) {
+        const block_header h = *(block_header *)((char *)p - ALIGN_BYTES);
+        munmap(h.mapping, h.bytes);
+    }
+    return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void **out, size_t bytes)
+{
+    *out = malloc(bytes ? bytes : 1);
+    return *out ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaFreeHost(void *p)
+{
+    free(p);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind)
+{
+    memcpy(to, from, bytes);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind,
+                            cudaStream_t)
+{
+    memcpy(to, from, bytes);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int *count)
+{
+    *count = 1;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *prop, int)
+{
+    memset(prop, 0, sizeof(*prop));
+    snprintf(prop->name, sizeof(prop->name), "emulated on the host");
+    prop->major = 9;
+    prop->multiProcessorCount = 8;
+    prop->sharedMemPerBlockOptin = 227 << 10;
+    prop->totalGlobalMem = (size_t)1 << 32;
+    return cudaSuccess;
+}
+
+cudaError_t cudaDriverGetVersion(int *version)
+{
+    *version = 13000;
+    return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device)
+{
+    return device == 0 ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned)
+{
+    *out = NULL;
+    return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t)
+{
+    return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t)
+{
+    return cudaSuccess;
+}
+cudaError_t cudaStreamBeginCapture(cudaStream_t, enum cudaStreamCaptureMode)
+{
+    return cudaErrorNotSupported;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *)
+{
+    return cudaErrorNotSupported;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *, cudaGraph_t, unsigned long long)
+{
+    return cudaErrorNotSupported;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t, cudaStream_t)
+{
+    return cudaErrorNotSupported;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t)
+{
+    return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t)
+{
+    return cudaSuccess;
+}
+cudaError_t cudaEventCreate(cudaEvent_t *out)
+{
+    *out = NULL;
+    return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t)
+{
+    return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t)
+{
+    return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t)
+{
+    return cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t, cudaEvent_t)
+{
+    *ms = 0;
+    return cudaSuccess;
+}
+cudaError_t cudaGetLastError(void)
+{
+    return cudaSuccess;
+}
+const char *cudaGetErrorName(cudaError_t error)
+{
+    return error == cudaSuccess ? "cudaSuccess" : "emulated error";
+}
+const char *cudaGetErrorString(cudaError_t error)
+{
+    return error == cudaErrorNotSupported ? "not emulated" : "emulation";
+}
