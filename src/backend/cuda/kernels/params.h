@@ -225,22 +225,37 @@ typedef struct pack_params {
 } pack_params;
 cudaError_t pack_launch(const void *params, cudaStream_t stream);
 
-/* Hopper: wgmma fed by bulk tensor copies. Global attention alone. */
-enum { TENSOR_MAP_BYTES = 128 };
+/* ---- attention on Hopper: wgmma fed by bulk tensor copies; global attention alone ---- */
+
+/* Which tiles of keys hold keys that take part, for each row of key_valid (or one row without). */
+typedef struct attention_tiles_params {
+    dev_rows valid; /* or NULL */
+    int32_t batches, lk, keys, n_tiles; /* n_tiles tiles of `keys` keys cover lk */
+    float *bias;                        /* [batches][n_tiles * keys]: 0, or -infinity */
+    int32_t *list;  /* [batches][1 + n_tiles]: how many there are, then 2 * tile, + 1 where some key
+                       of the tile takes no part */
+} attention_tiles_params;
+cudaError_t attention_tiles_launch(const void *params, cudaStream_t stream);
+
+enum { TENSOR_MAP_BYTES = 128, TENSOR_MAP_ALIGN = 64, HOPPER_MAX_TILES = 4096 };
 #ifdef __cplusplus
 #define KERNEL_ALIGN_64 alignas(64)
 #else
 #define KERNEL_ALIGN_64 _Alignas(64)
 #endif
 typedef struct attention_hopper_params {
-    attention_params a;
     KERNEL_ALIGN_64 unsigned char q_map[TENSOR_MAP_BYTES];
     KERNEL_ALIGN_64 unsigned char k_map[TENSOR_MAP_BYTES];
     KERNEL_ALIGN_64 unsigned char v_map[TENSOR_MAP_BYTES];
+    attention_params a;
+    const float *bias;
+    const int32_t *list;
+    int32_t n_tiles;
 } attention_hopper_params;
 cudaError_t attention_hopper_launch(const void *params, cudaStream_t stream);
+/* Fills in the maps of a's operands, which have to lie as attention_mma wants them. */
 cudaError_t attention_hopper_maps(attention_hopper_params *params);
-int attention_hopper_fits(int dk, int dv); /* whether there is a kernel for such heads */
+int attention_hopper_tile(int dk, int dv, int *queries, int *keys); /* as attention_mma_tile */
 
 #ifdef __cplusplus
 }

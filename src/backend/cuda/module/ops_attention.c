@@ -78,20 +78,73 @@ static roto_status pack_operands(dev_site *site, attention_params *p)
     return ROTO_OK;
 }
 
-static roto_status add_bf16(dev_site *site, attention_params *p, int64_t flops)
+/* Memory for the parts of a result, and the step that joins them after `p`'s. */
+static void place_partial(dev_site *site, attention_params *p)
+{
+    if (p->n_splits < 2)
+        return;
+    const int64_t items = (int64_t)p->n_splits * p->batch * p->heads * p->lq;
+    p->partial = site_workspace(site, (size_t)(items * (p->dv_out + 2)) * sizeof(float));
+}
+
+static roto_status add_join(dev_site *site, const attention_params *p)
+{
+    if (p->n_splits < 2)
+        return ROTO_OK;
+    return site_add(site, "attention.join", attention_combine_launch, p, sizeof(*p), 0);
+}
+
+static roto_status add_mma(dev_site *site, attention_params *p, int64_t flops)
 {
     int queries = 0, keys = 0;
-    ROTO_TRY(pack_operands(site, p));
     attention_mma_tile(p->dk, p->dv, &queries, &keys);
     choose_splits(site, p, queries, keys);
-    if (p->n_splits > 1) {
-        const int64_t items = (int64_t)p->n_splits * p->batch * p->heads * p->lq;
-        p->partial = site_workspace(site, (size_t)(items * (p->dv_out + 2)) * sizeof(float));
-    }
+    place_partial(site, p);
     ROTO_TRY(site_add(site, "attention.mma", attention_mma_launch, p, sizeof(*p), flops));
-    if (p->n_splits > 1)
-        ROTO_TRY(site_add(site, "attention.join", attention_combine_launch, p, sizeof(*p), 0));
-    return ROTO_OK;
+    return add_join(site, p);
+}
+
+/* Only global attention, and enough of it that the copies and barriers pay. */
+static bool suits_hopper(const dev_site *site, const attention_params *p)
+{
+    int queries = 0, keys = 0;
+    return site->compute_capability == 90 && !site->node->attr.attention.window_h &&
+           p->scale > 0 && attention_hopper_tile(p->dk, p->dv, &queries, &keys) &&
+           (int64_t)p->lq * 2 >= queries && divide_up(p->lk, keys) <= HOPPER_MAX_TILES;
+}
+
+static roto_status add_hopper(dev_site *site, const attention_params *a, int64_t flops)
+{
+    attention_hopper_params p = {.a = *a};
+    int queries = 0, keys = 0;
+    attention_hopper_tile(a->dk, a->dv, &queries, &keys);
+    choose_splits(site, &p.a, queries, keys);
+    place_partial(site, &p.a);
+    attention_tiles_params tiles = {.valid = a->valid,
+                                    .batches = a->valid_batches ? a->valid_batches : 1,
+                                    .lk = a->lk,
+                                    .keys = keys,
+                                    .n_tiles = (int32_t)divide_up(a->lk, keys)};
+    tiles.bias = site_workspace(
+        site, (size_t)tiles.batches * (size_t)tiles.n_tiles * (size_t)keys * sizeof(float));
+    tiles.list = site_workspace(
+        site, (size_t)tiles.batches * (size_t)(1 + tiles.n_tiles) * sizeof(int32_t));
+    p.bias = tiles.bias;
+    p.list = tiles.list;
+    p.n_tiles = tiles.n_tiles;
+    if (!site->e->measuring)
+        DEVICE_TRY(attention_hopper_maps(&p), "describing the tensors of attention '%s'",
+                   site->node->name);
+    ROTO_TRY(site_add(site, "attention.tiles", attention_tiles_launch, &tiles, sizeof(tiles), 0));
+    ROTO_TRY(
+        site_add(site, "attention.wgmma", attention_hopper_launch, &p, sizeof(p), flops));
+    return add_join(site, &p.a);
+}
+
+static roto_status add_bf16(dev_site *site, attention_params *p, int64_t flops)
+{
+    ROTO_TRY(pack_operands(site, p));
+    return suits_hopper(site, p) ? add_hopper(site, p, flops) : add_mma(site, p, flops);
 }
 
 roto_status attention_prepare(dev_site *site)
