@@ -66,7 +66,8 @@ static int find_variants(const options *o, variant out[8])
     if (o->backend && strcmp(o->backend, "cuda") == 0) {
         out[0] = (variant){backend_find("cuda"), NULL, PRECISION_FP32};
         out[1] = (variant){backend_find("cuda"), NULL, PRECISION_BF16};
-        return 2;
+        out[2] = (variant){backend_find("cuda"), "mma", PRECISION_BF16};
+        return 3;
     }
     const cpu_features cpu = cpu_features_detect();
     const variant all[] = {

@@ -279,6 +279,7 @@ static __device__ __forceinline__ void consume(const attention_hopper_params *p,
             wgmma_fence();
             start_scores<T>(scores, q, s->k + k_at.stage * T::K_BYTES);
             mbarrier_wait(s->v_full + v_at.stage, v_at.parity);
+            wgmma_fence();
             start_sums<T>(sums, weights, s->v + v_at.stage * T::V_BYTES);
             wgmma_wait<1>(); /* the scores are there */
             if (lane == 0)

@@ -106,6 +106,11 @@ static __global__ void __launch_bounds__(256) pack_kernel(const __grid_constant_
     float a = pair * 2 < p.d ? load(p.x.at, from) : 0;
     float b = pair * 2 + 1 < p.d ? load(p.x.at, from + 1) : 0;
     const int token = (int)(row % p.tokens);
+    if (p.valid.at.data) {
+        const int64_t batch = p.valid_batches == 1 ? 0 : row / p.tokens;
+        if (load(p.valid.at, batch * p.valid.row_stride + token) == 0)
+            a = b = 0;
+    }
     if (p.rope && token < p.rope_tokens && pair * 2 < p.d) {
         const float *turn = p.rope + (int64_t)(token % p.rope_rows) * p.d + pair * 2;
         const float x = a;

@@ -19,6 +19,37 @@ static __device__ __forceinline__ void load_x(const gemm_params *p, uint16_t *to
     copy_16_async(to, row < 0 ? x : x + row * p->x.row_stride + c, row < 0 ? 0 : 16);
 }
 
+/* Four sums of a row, side by side. */
+static __device__ __forceinline__ void write_group(const gemm_params *p, int row, int column,
+                                                   const float *sums)
+{
+    if (p->vector == 1) {
+#pragma unroll 1
+        for (int i = 0; i < 4 && column + i < p->columns; i++) {
+            const output_place o = output_place_of(p, row, column + i, 0);
+            store(p->out.at, o.row * p->out.row_stride + o.column,
+                  apply_epilogue(&p->epi, sums[i], o.column,
+                                 o.row * p->epi.residual.row_stride + o.column));
+        }
+        return;
+    }
+    const output_place o = output_place_of(p, row, column, 0);
+    float4_t v = *(const float4_t *)sums, residual = {{0, 0, 0, 0}};
+    if (p->epi.residual_mode)
+        residual = load4(p->epi.residual.at, o.row * p->epi.residual.row_stride + o.column);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        if (p->epi.bias)
+            v.x[i] += p->epi.bias[o.column + i];
+        if (p->epi.residual_mode == 1)
+            v.x[i] += residual.x[i];
+        v.x[i] = apply_unary(p->epi.act, v.x[i]);
+        if (p->epi.residual_mode == 2)
+            v.x[i] += residual.x[i];
+    }
+    store4(p->out.at, o.row * p->out.row_stride + o.column, v);
+}
+
 /* ROWS x COLUMNS a block of 8 warps, WARPS_DOWN x (8 / WARPS_DOWN). */
 template <int ROWS, int COLUMNS, int WARPS_DOWN>
 static __global__ void __launch_bounds__(256)
@@ -97,21 +128,29 @@ static __global__ void __launch_bounds__(256)
         }
     }
 
+    /* Sums go through shared memory, 16 rows of each warp at a time, so that memory is written in
+     * whole lines and activations are compiled once instead of once a register. */
+    constexpr int PASS_ROWS = WARPS_DOWN * 16, TILE_PITCH = COLUMNS + 4, GROUPS = COLUMNS / 4;
+    float *const tile = (float *)shared;
+    copy_wait<0>();
 #pragma unroll
-    for (int m = 0; m < M; m++)
+    for (int m = 0; m < M; m++) {
+        __syncthreads();
 #pragma unroll
         for (int n = 0; n < N; n++)
 #pragma unroll
-            for (int i = 0; i < 4; i++) {
-                const int r = first_row + row + m * 16 + i / 2 * 8 + lane / 4;
-                const int c = first_column + column + n * 8 + lane % 4 * 2 + i % 2;
-                if (r >= p.rows || c >= p.columns)
-                    continue;
-                const output_place o = output_place_of(&p, r, c, 0);
-                store(p.out.at, o.row * p.out.row_stride + o.column,
-                      apply_epilogue(&p.epi, sums[m][n][i], o.column,
-                                     o.row * p.epi.residual.row_stride + o.column));
-            }
+            for (int i = 0; i < 4; i++)
+                tile[(warp / WARPS_ACROSS * 16 + i / 2 * 8 + lane / 4) * TILE_PITCH + column +
+                     n * 8 + lane % 4 * 2 + i % 2] = sums[m][n][i];
+        __syncthreads();
+#pragma unroll 1
+        for (int i = tid; i < PASS_ROWS * GROUPS; i += 256) {
+            const int r = i / GROUPS, c = first_column + i % GROUPS * 4;
+            const int out_row = first_row + r / 16 * (ROWS / WARPS_DOWN) + m * 16 + r % 16;
+            if (out_row < p.rows && c < p.columns)
+                write_group(&p, out_row, c, tile + r * TILE_PITCH + i % GROUPS * 4);
+        }
+    }
 }
 
 template <int ROWS, int COLUMNS, int WARPS_DOWN>

@@ -157,6 +157,7 @@ typedef struct gemm_params {
      * columns are [ky][kx][scatter] and out's row (image, y, x) takes up scatter_h x scatter_w
      * pixels. */
     int32_t scatter, scatter_h, scatter_w;
+    int32_t vector; /* gemm_mma: 4 where out and residual take four elements at once, else 1 */
 } gemm_params;
 cudaError_t gemm_simt_launch(const void *params, cudaStream_t stream);
 /* bf16 operands, fp32 sums; one group. x and w are bf16, 16-byte aligned; channels, x.row_stride and
@@ -222,6 +223,8 @@ typedef struct pack_params {
     int32_t rows, heads, d, d_padded;
     const float *rope; /* [rope_rows][d / 2][2] or NULL */
     int32_t tokens, rope_tokens, rope_rows; /* token t = row % tokens < rope_tokens is rotated */
+    dev_rows valid; /* [batch or 1, tokens] or NULL: rows of tokens where it is 0 become zeros */
+    int32_t valid_batches;
 } pack_params;
 cudaError_t pack_launch(const void *params, cudaStream_t stream);
 

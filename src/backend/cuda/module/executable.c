@@ -2,6 +2,7 @@
  * is captured as one CUDA graph together with the copies of inputs and outputs. */
 #include "backend/cuda/module/executable.h"
 
+#include "backend/cuda/module/blas.h"
 #include "backend/cuda/module/module.h"
 #include "backend/cuda/module/storage.h"
 #include "base/error.h"
@@ -37,6 +38,7 @@ static void cuda_close(backend *b)
     if (!b)
         return;
     (void)cudaSetDevice(b->device);
+    blas_free(b->blas);
     if (b->stream)
         (void)cudaStreamDestroy(b->stream);
     free(b);
@@ -62,14 +64,18 @@ static roto_status open_device(backend *b, const backend_params *params)
                          prop.major, prop.minor);
     DEVICE_TRY(cudaSetDevice(b->device), "choosing device %d", b->device);
     DEVICE_TRY(cudaStreamCreateWithFlags(&b->stream, cudaStreamNonBlocking), "making a stream");
+    b->only_common = params->isa != NULL;
+    if (!b->only_common && b->precision == PRECISION_BF16)
+        b->blas = blas_new();
     return ROTO_OK;
 }
 
 static roto_status cuda_open(const backend_params *params, backend **out)
 {
     *out = NULL;
-    if (params->isa)
-        return roto_fail(ROTO_ERROR_ARGUMENT, "cuda: instruction sets are the cpu backend's");
+    if (params->isa && strcmp(params->isa, "mma") != 0)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "cuda: kernels '%s' are not known; there is \"mma\"",
+                         params->isa);
     backend *b = memory_new_array(1, sizeof(*b));
     if (!b)
         return ROTO_ERROR_MEMORY;
@@ -89,8 +95,11 @@ static void cuda_release(executable *e)
     (void)cudaSetDevice(e->owner->device);
     if (e->replay)
         (void)cudaGraphExecDestroy(e->replay);
-    for (size_t i = 0; i < e->n_steps; i++)
+    for (size_t i = 0; i < e->n_steps; i++) {
+        if (e->steps[i].release)
+            e->steps[i].release(e->steps[i].params);
         free(e->steps[i].params);
+    }
     for (int i = 0; e->g && e->inputs && i < graph_n_inputs(e->g); i++)
         (void)cudaFreeHost(e->inputs[i]);
     for (int i = 0; e->g && e->outputs && i < graph_n_outputs(e->g); i++) {
@@ -159,6 +168,8 @@ static roto_status prepare_node(executable *e, const graph_node *node)
                      .precision = e->owner->precision,
                      .n_multiprocessors = e->owner->n_multiprocessors,
                      .compute_capability = e->owner->compute_capability,
+                     .only_common = e->owner->only_common,
+                     .blas = e->owner->blas,
                      .workspace = e->workspace};
     for (int i = 0; i < node->n_in; i++)
         ROTO_TRY(operand_of(&site, node->in[i], is_packed_by_operator(node, i), &site.in[i]));

@@ -10,12 +10,15 @@ struct backend {
     int device;
     precision precision;
     int n_multiprocessors, compute_capability;
+    bool only_common;
+    struct blas *blas; /* NULL where cuBLASLt cannot be had */
     cudaStream_t stream;
 };
 
 typedef struct step {
     launch_fn *launch;
-    void *params; /* owned */
+    void *params;             /* owned */
+    void (*release)(void *); /* of what params own; or NULL */
     kernel_info info;
 } step;
 

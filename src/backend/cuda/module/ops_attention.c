@@ -56,6 +56,17 @@ static void choose_splits(const dev_site *site, attention_params *p, int queries
     p->n_splits = (int32_t)divide_up(cells, p->split_cells);
 }
 
+/* Only global attention, and enough of it that the copies and barriers pay. */
+static bool suits_hopper(const dev_site *site, const attention_params *p)
+{
+    int queries = 0, keys = 0;
+    return site->compute_capability == 90 && !site->only_common && !site->node->attr.attention.window_h &&
+           p->scale > 0 &&
+           (!p->valid.at.data || p->key_batches == p->batch || p->valid_batches == 1) &&
+           attention_hopper_tile(p->dk, p->dv, &queries, &keys) &&
+           (int64_t)p->lq * 2 >= queries && divide_up(p->lk, keys) <= HOPPER_MAX_TILES;
+}
+
 static roto_status pack_operands(dev_site *site, attention_params *p)
 {
     const attention_attr *a = &site->node->attr.attention;
@@ -63,6 +74,11 @@ static roto_status pack_operands(dev_site *site, attention_params *p)
     wish.rope = p->rope_q;
     wish.tokens = wish.rope_tokens = wish.rope_rows = p->lq;
     ROTO_TRY(site_pack(site, &site->in[0], &wish, &p->q));
+    /* What is behind keys that take no part must not reach the sums: 0 times infinity would. The
+     * mma.sync kernel looks at each key, wgmma cannot. */
+    const dev_operand *valid =
+        p->valid.at.data && suits_hopper(site, p) ? &site->in[5] : NULL;
+    wish.valid = valid;
     wish.rope = p->rope_k;
     wish.tokens = p->lk;
     wish.rope_tokens = a->rope_keys;
@@ -70,7 +86,10 @@ static roto_status pack_operands(dev_site *site, attention_params *p)
     ROTO_TRY(site_pack(site, &site->in[1], &wish, &p->k));
     ROTO_TRY(pack_pad(site, 6, wish.padded, &p->pad_k));
     p->dk = (int32_t)wish.padded;
-    wish = (pack_wish){.heads = p->heads, .padded = divide_up(p->dv, 8) * 8};
+    wish = (pack_wish){.heads = p->heads,
+                       .padded = divide_up(p->dv, 8) * 8,
+                       .tokens = p->lk,
+                       .valid = valid};
     ROTO_TRY(site_pack(site, &site->in[2], &wish, &p->v));
     ROTO_TRY(pack_pad(site, 7, wish.padded, &p->pad_v));
     p->dv = (int32_t)wish.padded;
@@ -102,15 +121,6 @@ static roto_status add_mma(dev_site *site, attention_params *p, int64_t flops)
     place_partial(site, p);
     ROTO_TRY(site_add(site, "attention.mma", attention_mma_launch, p, sizeof(*p), flops));
     return add_join(site, p);
-}
-
-/* Only global attention, and enough of it that the copies and barriers pay. */
-static bool suits_hopper(const dev_site *site, const attention_params *p)
-{
-    int queries = 0, keys = 0;
-    return site->compute_capability == 90 && !site->node->attr.attention.window_h &&
-           p->scale > 0 && attention_hopper_tile(p->dk, p->dv, &queries, &keys) &&
-           (int64_t)p->lq * 2 >= queries && divide_up(p->lk, keys) <= HOPPER_MAX_TILES;
 }
 
 static roto_status add_hopper(dev_site *site, const attention_params *a, int64_t flops)

@@ -1,6 +1,7 @@
 /* Convolutions, transposed convolutions and linear layers. */
 #include "backend/cuda/module/executable.h"
 
+#include "backend/cuda/module/blas.h"
 #include "backend/cuda/module/weights.h"
 #include "base/error.h"
 
@@ -37,6 +38,14 @@ static roto_status add_product(dev_site *site, gemm_params *p, const weight_orde
     p->channels = (int32_t)padded;
     p->k = (int32_t)(taps * padded);
     p->k_stride = p->k;
+    const bool fours = p->columns % 4 == 0 && p->scatter % 4 == 0 &&
+                       operand_aligned(&site->out, 4) &&
+                       (!site->in[3].at.data || operand_aligned(&site->in[3], 4));
+    p->vector = fours ? 4 : 1;
+    bool taken = false;
+    ROTO_TRY(blas_add(site, p, flops, &taken));
+    if (taken)
+        return ROTO_OK;
     return site_add(site, "gemm.mma", gemm_mma_launch, p, sizeof(*p), flops);
 }
 

@@ -32,8 +32,15 @@ roto_status site_add(dev_site *site, const char *kernel, launch_fn *launch, cons
         return ROTO_ERROR_MEMORY;
     memcpy(copy, params, params_bytes);
     e->steps[e->n_steps++] = (step){
-        launch, copy, {.node = site->node->name, .op = site->node->op, .kernel = kernel, .flops = flops}};
+        launch, copy, NULL, {.node = site->node->name, .op = site->node->op, .kernel = kernel, .flops = flops}};
     return ROTO_OK;
+}
+
+void site_release_with(dev_site *site, void (*release)(void *params))
+{
+    executable *e = site->e;
+    if (!e->measuring)
+        e->steps[e->n_steps - 1].release = release;
 }
 
 roto_status site_upload(dev_site *site, const void *data, size_t bytes, void **out)
@@ -80,7 +87,7 @@ roto_status site_epilogue(dev_site *site, const epilogue *epi, dev_epilogue *out
 roto_status site_pack(dev_site *site, const dev_operand *x, const pack_wish *wish, dev_rows *out)
 {
     const int64_t d = shape_last(&x->shape) / wish->heads, rows = shape_rows(&x->shape);
-    if (x->at.is_bf16 && d == wish->padded && !wish->rope && operand_aligned(x, 8)) {
+    if (x->at.is_bf16 && d == wish->padded && !wish->rope && !wish->valid && operand_aligned(x, 8)) {
         *out = rows_of(x);
         return ROTO_OK;
     }
@@ -95,6 +102,10 @@ roto_status site_pack(dev_site *site, const dev_operand *x, const pack_wish *wis
         .rope_tokens = (int32_t)wish->rope_tokens,
         .rope_rows = (int32_t)(wish->rope_rows ? wish->rope_rows : 1),
     };
+    if (wish->valid) {
+        p.valid = rows_of(wish->valid);
+        p.valid_batches = (int32_t)wish->valid->shape.dim[0];
+    }
     const int64_t width = wish->heads * wish->padded;
     if (rows * width > INT32_MAX)
         return site_refuse(site, "more than 2^31 elements");

@@ -28,6 +28,8 @@ typedef struct dev_site {
     dev_operand in[GRAPH_MAX_INPUTS], out;
     precision precision;
     int n_multiprocessors, compute_capability; /* 90: 9.0 */
+    bool only_common;                          /* no kernel that some supported GPU lacks */
+    const struct blas *blas;                   /* or NULL */
     char *workspace;                           /* garbage; shared by all steps */
     size_t workspace_used;
 } dev_site;
@@ -44,6 +46,9 @@ site_prepare_fn attention_prepare, binary_prepare, concat_prepare, conv2d_prepar
 typedef cudaError_t launch_fn(const void *params, cudaStream_t stream);
 roto_status site_add(dev_site *site, const char *kernel, launch_fn *launch, const void *params,
                      size_t params_bytes, int64_t flops);
+
+/* What to call with the latest step's params before they are freed. */
+void site_release_with(dev_site *site, void (*release)(void *params));
 
 /* Device memory that lives as long as the executable, filled from the host unless data is NULL. */
 roto_status site_upload(dev_site *site, const void *data, size_t bytes, void **out);
@@ -63,6 +68,7 @@ typedef struct pack_wish {
     int64_t padded;          /* elements of a head; a multiple of 8 */
     const float *rope;       /* device memory or NULL */
     int64_t tokens, rope_tokens, rope_rows;
+    const dev_operand *valid; /* or NULL: rows of tokens that it excludes have to be zeros */
 } pack_wish;
 roto_status site_pack(dev_site *site, const dev_operand *x, const pack_wish *wish, dev_rows *out);
 
