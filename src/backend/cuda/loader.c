@@ -57,11 +57,12 @@ static void load(void)
     module = check_module(library);
 }
 
-static roto_status find_module(const cuda_module **out)
+static roto_status find_module(int device, const cuda_module **out)
 {
     pthread_once(&load_once, load);
     *out = module;
-    return module ? ROTO_OK : roto_fail(ROTO_ERROR_DEVICE, "device 'cuda': %s", load_error);
+    return module ? ROTO_OK
+                  : roto_fail(ROTO_ERROR_DEVICE, "device 'cuda:%d': %s", device, load_error);
 }
 
 /* The module keeps its messages where this library does not see them. */
@@ -74,14 +75,14 @@ roto_status cuda_device_count(int *out)
 {
     const cuda_module *m;
     *out = 0;
-    ROTO_TRY(find_module(&m));
+    ROTO_TRY(find_module(0, &m));
     return pass_on(m->n_devices(out));
 }
 
 roto_status cuda_device_describe(int device, char *text, size_t text_bytes)
 {
     const cuda_module *m;
-    ROTO_TRY(find_module(&m));
+    ROTO_TRY(find_module(device, &m));
     return pass_on(m->describe(device, text, text_bytes));
 }
 
@@ -89,7 +90,7 @@ static roto_status cuda_open(const backend_params *params, backend **out)
 {
     const cuda_module *m;
     *out = NULL;
-    ROTO_TRY(find_module(&m));
+    ROTO_TRY(find_module(params->device, &m));
     return pass_on(m->table->open(params, out));
 }
 
