@@ -240,9 +240,10 @@ int main(int argc, char **argv)
 {
     options o;
     if (!parse(argc, argv, &o)) {
-        fprintf(stderr, "usage: bench_sam2_graphs MODEL.safetensors [--backend NAME] [--precision P] "
-                        "[--isa NAME] [--objects N] [--size W H] [--runs N] [--max-error E] "
-                        "[--profile]\n");
+        fprintf(stderr,
+                "usage: bench_sam2_graphs MODEL.safetensors [--backend NAME] [--precision P] "
+                "[--isa NAME] [--objects N] [--size W H] [--runs N] [--max-error E] "
+                "[--profile]\n");
         return 2;
     }
     sam2_model *m = NULL;

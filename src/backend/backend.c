@@ -8,7 +8,7 @@
 const backend_table *backend_find(const char *name)
 {
     static const backend_table *const backends[] = {&backend_reference, &backend_cpu,
-                                                   &backend_cuda};
+                                                    &backend_cuda};
     for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
         if (strcmp(backends[i]->name, name) == 0)
             return backends[i];
@@ -24,7 +24,8 @@ roto_status backend_choose(const char *name, const backend_table **table, int *d
         return ROTO_OK;
     if (strncmp(name, "cuda:", 5) == 0) {
         const char *digits = name + 5;
-        if (strlen(digits) == 0 || strlen(digits) > 3 || strspn(digits, "0123456789") != strlen(digits))
+        if (strlen(digits) == 0 || strlen(digits) > 3 ||
+            strspn(digits, "0123456789") != strlen(digits))
             return roto_fail(ROTO_ERROR_DEVICE,
                              "device '%.60s': what follows \"cuda:\" has to be a number", name);
         *device = atoi(digits);

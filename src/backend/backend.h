@@ -18,8 +18,8 @@ typedef enum precision {
 typedef struct backend_params {
     precision precision;
     int n_threads;   /* 1..TEAM_MAX_THREADS */
-    const char *isa; /* cpu: limit to "generic", "avx2" or "avx512"; cuda: "mma", kernels that run on
-                        every supported GPU; NULL: the best that the processor has */
+    const char *isa; /* cpu: limit to "generic", "avx2" or "avx512"; cuda: "mma", kernels that run
+                        on every supported GPU; NULL: the best that the processor has */
     int device;      /* cuda: which GPU, from 0 on */
 } backend_params;
 

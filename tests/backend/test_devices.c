@@ -28,8 +28,8 @@ static void names_stand_for_backends(void **state)
 static void other_names_are_refused(void **state)
 {
     (void)state;
-    static const char *const names[] = {"",        "gpu",    "cuda:",     "cuda:x",   "cuda:-1",
-                                        "cuda:1x", "cuda: 1", "cuda:1000", "cpu:0", "CUDA"};
+    static const char *const names[] = {"",        "gpu",     "cuda:",     "cuda:x", "cuda:-1",
+                                        "cuda:1x", "cuda: 1", "cuda:1000", "cpu:0",  "CUDA"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const backend_table *table = NULL;
         int device = 0;

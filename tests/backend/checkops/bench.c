@@ -113,8 +113,8 @@ roto_status bench_row(const check_row *row, const backend_table *table,
     if (status == ROTO_OK && table == &backend_cuda)
         status = time_kernels(table, e, &time);
     if (status == ROTO_OK)
-        print_line(row, main_kernel(infos, n_infos),
-                   graph_node_flops(rg.g, graph_node_at(rg.g, 0)), &time, params->n_threads, roof);
+        print_line(row, main_kernel(infos, n_infos), graph_node_flops(rg.g, graph_node_at(rg.g, 0)),
+                   &time, params->n_threads, roof);
     table->release(e);
     if (b)
         table->close(b);

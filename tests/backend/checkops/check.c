@@ -123,8 +123,7 @@ static check_result check_graph(const check_row *row, const row_graph *rg,
     const tensor_shape *shape = &graph_tensor_at(rg->g, graph_output_at(rg->g, 0)->tensor)->shape;
     const int64_t n = shape_count(shape);
     float *one = NULL, *two = NULL;
-    float *expected =
-        run_on(rg, &backend_reference, &(backend_params){.n_threads = 1}, &r);
+    float *expected = run_on(rg, &backend_reference, &(backend_params){.n_threads = 1}, &r);
     if (!expected)
         goto done;
     one = run_on(rg, table, &(backend_params){.precision = prec, .n_threads = 1, .isa = isa}, &r);

@@ -227,8 +227,9 @@ int main(int argc, char **argv)
 {
     options o = {.n_threads = cpu_features_detect().n_cores};
     if (!parse(argc, argv, &o)) {
-        fprintf(stderr, "usage: checkops [--bench] [--self-test] [--backend NAME] [--isa NAME] "
-                        "[--op NAME] [--row PART] [--threads N] [--roof GFLOP/S GB/S] [--verbose]\n");
+        fprintf(stderr,
+                "usage: checkops [--bench] [--self-test] [--backend NAME] [--isa NAME] "
+                "[--op NAME] [--row PART] [--threads N] [--roof GFLOP/S GB/S] [--verbose]\n");
         return 2;
     }
     if (o.self_test)

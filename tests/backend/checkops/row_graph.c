@@ -77,7 +77,8 @@ static void fill_values(const fill *f, float *out, int64_t count)
         for (int64_t i = 0; i < count; i++)
             out[i] = fabsf(out[i]) + 0.125f;
         break;
-    case FILL_MASK: /* of 128 keys some are missing, of the next all, of the next none, the first never */
+    case FILL_MASK: /* of 128 keys some are missing, of the next all, of the next none, the first
+                       never */
         for (int64_t i = 0; i < count; i++) {
             const int64_t kind = i / 128 % 3;
             out[i] = i == 0 || kind == 2 || (kind == 0 && out[i] > -0.3333f) ? 1 : 0;

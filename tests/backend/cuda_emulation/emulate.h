@@ -1,5 +1,6 @@
-/* tests/backend/cuda_emulation/emulate.h - a GPU's threads as fibers of one host thread, so that the
- * kernels of src/backend/cuda run, and are compared with the reference, on machines without a GPU.
+/* tests/backend/cuda_emulation/emulate.h - a GPU's threads as fibers of one host thread, so that
+ * the kernels of src/backend/cuda run, and are compared with the reference, on machines without a
+ * GPU.
  *
  * Blocks run one after the other, the threads of a block until they wait for each other; which
  * thread goes first alternates, and shared and device memory start as NaN, so that a missing
@@ -16,7 +17,9 @@ struct uint3 {
 };
 struct dim3 {
     unsigned x, y, z;
-    dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+    dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_)
+    {
+    }
 };
 
 extern uint3 emulated_thread_idx, emulated_block_idx;
@@ -83,8 +86,8 @@ inline uint32_t shuffle_bits(uint32_t value, int source)
 }
 inline float __shfl_xor_sync(unsigned, float value, int mask)
 {
-    const uint32_t bits = shuffle_bits(__builtin_bit_cast(uint32_t, value),
-                                       (int)(emulated_thread_idx.x % 32) ^ mask);
+    const uint32_t bits =
+        shuffle_bits(__builtin_bit_cast(uint32_t, value), (int)(emulated_thread_idx.x % 32) ^ mask);
     return __builtin_bit_cast(float, bits);
 }
 inline int __shfl_sync(unsigned, int value, int lane)

@@ -29,7 +29,9 @@ inline void mbarrier_init(uint64_t *bar, int n_arrivals)
     const emulated_mbarrier b = {(uint8_t)n_arrivals, (uint8_t)n_arrivals, 0, 0, 0};
     memcpy(bar, &b, sizeof(b));
 }
-inline void mbarrier_init_fence(void) {}
+inline void mbarrier_init_fence(void)
+{
+}
 inline void mbarrier_arrive(uint64_t *bar)
 {
     emulated_mbarrier *b = (emulated_mbarrier *)bar;
@@ -65,8 +67,8 @@ inline uint32_t swizzle_128(uint32_t offset)
     return offset ^ (offset >> 7 & 7) << 4;
 }
 
-inline void tensor_copy_4d(void *to, const unsigned char *map, uint64_t *bar, int c0, int c1, int c2,
-                           int c3)
+inline void tensor_copy_4d(void *to, const unsigned char *map, uint64_t *bar, int c0, int c1,
+                           int c2, int c3)
 {
     emulated_map m;
     memcpy(&m, map, sizeof(m));
@@ -163,8 +165,8 @@ inline void emulated_wgmma(void *const *args)
             a[row][k] = k_major(first->a_descriptor, row, k);
     for (int k = 0; k < 16; k++)
         for (int n = 0; n < columns; n++)
-            b[k][n] = first->a ? n_major(first->b_descriptor, k, n)
-                               : k_major(first->b_descriptor, n, k);
+            b[k][n] =
+                first->a ? n_major(first->b_descriptor, k, n) : k_major(first->b_descriptor, n, k);
     for (int thread = 0; thread < 128; thread++) {
         const wgmma_arg *m = (const wgmma_arg *)args[thread];
         const int lane = thread % 32;
@@ -179,11 +181,21 @@ inline void emulated_wgmma(void *const *args)
     }
 }
 
-inline void wgmma_fence(void) {}
-inline void wgmma_commit(void) {}
-template <int N_LEFT> inline void wgmma_wait(void) {}
-template <int N> inline void registers_shrink_to(void) {}
-template <int N> inline void registers_grow_to(void) {}
+inline void wgmma_fence(void)
+{
+}
+inline void wgmma_commit(void)
+{
+}
+template <int N_LEFT> inline void wgmma_wait(void)
+{
+}
+template <int N> inline void registers_shrink_to(void)
+{
+}
+template <int N> inline void registers_grow_to(void)
+{
+}
 
 inline void wgmma_64x64(float *d, uint64_t a, uint64_t b, int add)
 {

@@ -194,8 +194,8 @@ typedef struct softmax_state { /* of this thread's two rows */
 
 /* Scores become weights; shrink is what earlier sums have to be multiplied by. */
 template <int KEYS>
-static __device__ __forceinline__ void online_softmax(float *scores, float scale,
-                                                      const float *bias, softmax_state *state)
+static __device__ __forceinline__ void online_softmax(float *scores, float scale, const float *bias,
+                                                      softmax_state *state)
 {
     if (bias) {
         const int lane = (int)threadIdx.x % 32;
@@ -213,7 +213,7 @@ static __device__ __forceinline__ void online_softmax(float *scores, float scale
         }
         highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 1)); /* a row is in four threads */
         highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 2));
-        highest = fmaxf(state->max[r], highest * scale); /* scale > 0 */
+        highest = fmaxf(state->max[r], highest * scale);       /* scale > 0 */
         const float base = highest == -INFINITY ? 0 : highest; /* no key yet: all weights 0 */
         state->shrink[r] = fast_exp2(state->max[r] - base);
         state->max[r] = highest;
@@ -256,8 +256,7 @@ static __device__ __forceinline__ void consume(const attention_hopper_params *p,
 #pragma unroll
         for (int i = 0; i < 32; i++)
             sums[block][i] = 0;
-    const int64_t bias_row =
-        p->a.valid_batches > 1 ? (int64_t)w->batch * p->n_tiles * T::KEYS : 0;
+    const int64_t bias_row = p->a.valid_batches > 1 ? (int64_t)w->batch * p->n_tiles * T::KEYS : 0;
     auto bias_of = [&](int i) -> const float * {
         return w->tiles[i] & 1 ? w->bias + bias_row + (int64_t)(w->tiles[i] / 2) * T::KEYS : NULL;
     };
@@ -421,18 +420,18 @@ cudaError_t attention_hopper_launch(const void *params, cudaStream_t stream)
     }
 }
 
-/* ---- tensor maps: heads of d elements, heads, tokens, batches; boxes of 64 elements x n tokens ---- */
+/* ---- tensor maps: heads of d elements, heads, tokens, batches; boxes of 64 elements x n tokens
+ * ---- */
 
 #ifdef ROTO_CUDA_EMULATE
 static cudaError_t make_map(unsigned char *map, dev_rows x, int d, int heads, int tokens,
                             int batches, int box_tokens)
 {
     const uint64_t row = (uint64_t)x.row_stride * 2;
-    const emulated_map m = {
-        (const uint16_t *)x.at.data,
-        {(uint32_t)d, (uint32_t)heads, (uint32_t)tokens, (uint32_t)batches},
-        {64, 1, (uint32_t)box_tokens, 1},
-        {(uint64_t)d * 2, row, row * (uint64_t)tokens}};
+    const emulated_map m = {(const uint16_t *)x.at.data,
+                            {(uint32_t)d, (uint32_t)heads, (uint32_t)tokens, (uint32_t)batches},
+                            {64, 1, (uint32_t)box_tokens, 1},
+                            {(uint64_t)d * 2, row, row * (uint64_t)tokens}};
     for (int i = 0; i < 3; i++)
         if (m.stride[i] % 16 != 0)
             return cudaErrorInvalidValue;
@@ -450,8 +449,8 @@ static cudaError_t make_map(unsigned char *map, dev_rows x, int d, int heads, in
     static_assert(sizeof(CUtensorMap) == TENSOR_MAP_BYTES, "tensor maps have another size");
     void *found = NULL;
     cudaDriverEntryPointQueryResult result;
-    const cudaError_t error = cudaGetDriverEntryPointByVersion(
-        "cuTensorMapEncodeTiled", &found, 12000, cudaEnableDefault, &result);
+    const cudaError_t error = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &found,
+                                                               12000, cudaEnableDefault, &result);
     if (error != cudaSuccess)
         return error;
     if (!found || result != cudaDriverEntryPointSuccess)

@@ -23,10 +23,9 @@ template <int DK_, int DV_, int WARPS_, int KEYS_, int STAGES_, bool Q_IN_REGIST
 /* Copies the keys and values of cells first..first + KEYS and says which take part. Rows of those
  * that do not are zeros: weights of 0 must not meet infinities. */
 template <typename T>
-static __device__ __forceinline__ void load_keys(const attention_params *p,
-                                                 const attention_window *window, int batch,
-                                                 int head, int first, int last, uint16_t *ks,
-                                                 uint16_t *vs, float *bias)
+static __device__ __forceinline__ void
+load_keys(const attention_params *p, const attention_window *window, int batch, int head, int first,
+          int last, uint16_t *ks, uint16_t *vs, float *bias)
 {
     const int64_t first_row = p->key_batches == 1 ? 0 : (int64_t)batch * p->lk;
     const uint16_t *const k = (const uint16_t *)p->k.at.data + head * p->dk;
@@ -106,8 +105,8 @@ static __global__ void __launch_bounds__(T::THREADS)
         for (int step = 0; step < (T::Q_IN_REGISTERS ? K_STEPS : 1); step++)
 #pragma unroll
             for (int i = 0; i < 4; i++)
-                q[step][i] = query_pair(&p, batch, head, query[i % 2],
-                                        step * 16 + i / 2 * 8 + lane % 4 * 2);
+                q[step][i] =
+                    query_pair(&p, batch, head, query[i % 2], step * 16 + i / 2 * 8 + lane % 4 * 2);
     } else {
         for (int i = (int)threadIdx.x; i < T::QUERIES * T::DK / 2; i += T::THREADS) {
             const int row = i / (T::DK / 2), d = i % (T::DK / 2) * 2;
@@ -160,8 +159,8 @@ static __global__ void __launch_bounds__(T::THREADS)
         for (int step = 0; step < K_STEPS; step++) {
             uint32_t from_shared[4];
             if (!T::Q_IN_REGISTERS)
-                ldmatrix_x4(from_shared, qs + (warp * 16 + lane % 16) * T::K_PITCH +
-                                             lane / 16 * 8 + step * 16);
+                ldmatrix_x4(from_shared,
+                            qs + (warp * 16 + lane % 16) * T::K_PITCH + lane / 16 * 8 + step * 16);
             const uint32_t *const a =
                 T::Q_IN_REGISTERS ? q[T::Q_IN_REGISTERS ? step : 0] : from_shared;
 #pragma unroll
@@ -278,7 +277,8 @@ template <typename T> static cudaError_t launch_tile(const attention_params *p, 
 
 static int tile_index(int dk, int dv)
 {
-    static const int sizes[6][2] = {{32, 32}, {64, 64}, {96, 96}, {128, 128}, {256, 64}, {256, 256}};
+    static const int sizes[6][2] = {{32, 32},   {64, 64},  {96, 96},
+                                    {128, 128}, {256, 64}, {256, 256}};
     for (int i = 0; i < 6; i++) {
         if (dk <= sizes[i][0] && dv <= sizes[i][1])
             return i;

@@ -1,6 +1,6 @@
-/* Attention in fp32 arithmetic, for checks and for operands that the matrix instructions cannot take:
- * a warp a query and head, keys one after the other, the softmax rescaled as larger scores turn up
- * (Milakov and Gimelshein 2018). */
+/* Attention in fp32 arithmetic, for checks and for operands that the matrix instructions cannot
+ * take: a warp a query and head, keys one after the other, the softmax rescaled as larger scores
+ * turn up (Milakov and Gimelshein 2018). */
 #include "backend/cuda/kernels/attention.cuh"
 
 enum { THREADS = 128, WARPS = THREADS / 32, MAX_WIDTH = 512, PER_LANE = MAX_WIDTH / 32 };

@@ -47,8 +47,7 @@ static __global__ void __launch_bounds__(THREADS)
 cudaError_t depthwise_launch(const void *params, cudaStream_t stream)
 {
     const depthwise_params *p = (const depthwise_params *)params;
-    const int64_t n =
-        (int64_t)p->n * p->window.out_h * p->window.out_w * (p->channels / p->vector);
+    const int64_t n = (int64_t)p->n * p->window.out_h * p->window.out_w * (p->channels / p->vector);
     const dim3 grid(blocks_for(n, THREADS));
     return p->vector == 4 ? launch(depthwise_kernel<4>, grid, THREADS, 0, stream, p)
                           : launch(depthwise_kernel<1>, grid, THREADS, 0, stream, p);

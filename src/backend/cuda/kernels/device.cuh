@@ -1,5 +1,5 @@
-/* backend/cuda/kernels/device.cuh - what kernels are written with: launching, elements of two types,
- * and the machine's matrix and copy instructions as functions. */
+/* backend/cuda/kernels/device.cuh - what kernels are written with: launching, elements of two
+ * types, and the machine's matrix and copy instructions as functions. */
 #ifndef BACKEND_CUDA_KERNELS_DEVICE_CUH
 #define BACKEND_CUDA_KERNELS_DEVICE_CUH
 
@@ -92,12 +92,13 @@ static __device__ __forceinline__ void store4(dev_ptr p, int64_t i, float4_t v)
         *(float4_t *)((float *)p.data + i) = v;
 }
 
-/* ---- functions of an element: the definitions of graph.h in fp32; the numbers are its enums' ---- */
+/* ---- functions of an element: the definitions of graph.h in fp32; the numbers are its enums' ----
+ */
 
 static __device__ __forceinline__ float apply_unary(dev_unary f, float x)
 {
     switch (f.kind) { /* the same in all threads */
-    case 1: /* relu */
+    case 1:           /* relu */
         return x < 0 ? 0 : x;
     case 2: /* leaky relu */
         return x < 0 ? f.alpha * x : x;

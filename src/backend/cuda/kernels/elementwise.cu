@@ -19,7 +19,8 @@ static __device__ __forceinline__ void nest_offsets(const dev_nest *n, int i, in
     }
 }
 
-static __global__ void __launch_bounds__(THREADS) unary_kernel(const __grid_constant__ unary_params p)
+static __global__ void __launch_bounds__(THREADS)
+    unary_kernel(const __grid_constant__ unary_params p)
 {
     const int i = (int)(blockIdx.x * THREADS + threadIdx.x);
     if (i >= p.nest.count)

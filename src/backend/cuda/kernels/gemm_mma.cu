@@ -7,7 +7,8 @@
 
 enum { DEPTH = 32, PITCH = DEPTH + 8, STAGES = 3 };
 
-/* Eight elements of x from depth k on, all of one pixel; `from` is valid even if nothing is read. */
+/* Eight elements of x from depth k on, all of one pixel; `from` is valid even if nothing is read.
+ */
 static __device__ __forceinline__ void load_x(const gemm_params *p, uint16_t *to,
                                               output_pixel pixel, int k)
 {
@@ -52,8 +53,7 @@ static __device__ __forceinline__ void write_group(const gemm_params *p, int row
 
 /* ROWS x COLUMNS a block of 8 warps, WARPS_DOWN x (8 / WARPS_DOWN). */
 template <int ROWS, int COLUMNS, int WARPS_DOWN>
-static __global__ void __launch_bounds__(256)
-    gemm_mma_kernel(const __grid_constant__ gemm_params p)
+static __global__ void __launch_bounds__(256) gemm_mma_kernel(const __grid_constant__ gemm_params p)
 {
     constexpr int WARPS_ACROSS = 8 / WARPS_DOWN;
     constexpr int M = ROWS / WARPS_DOWN / 16, N = COLUMNS / WARPS_ACROSS / 8;

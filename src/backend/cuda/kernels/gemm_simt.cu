@@ -1,7 +1,7 @@
-/* Convolutions and linear layers in fp32 arithmetic, for checks, for groups and for operands that the
- * matrix instructions cannot take: an implicit product, 64 rows x 64 columns a block, 4 x 4 sums a
- * thread. Sums of 16 terms are added up separately, which keeps rounding errors near those of
- * pairwise sums. */
+/* Convolutions and linear layers in fp32 arithmetic, for checks, for groups and for operands that
+ * the matrix instructions cannot take: an implicit product, 64 rows x 64 columns a block, 4 x 4
+ * sums a thread. Sums of 16 terms are added up separately, which keeps rounding errors near those
+ * of pairwise sums. */
 #include "backend/cuda/kernels/window.cuh"
 
 enum { THREADS = 256, TILE = 64, DEPTH = 16, SUMS = 4, PITCH = TILE + 4 };
@@ -26,8 +26,8 @@ static __global__ void __launch_bounds__(THREADS)
             float x = 0, w = 0;
             if (k < p.k) {
                 const int tap = k / p.channels, c = k % p.channels;
-                const int64_t from = input_row(&p.window, pixel, tap / p.window.kernel_w,
-                                               tap % p.window.kernel_w);
+                const int64_t from =
+                    input_row(&p.window, pixel, tap / p.window.kernel_w, tap % p.window.kernel_w);
                 if (from >= 0)
                     x = load(p.x.at, from * p.x.row_stride + group * p.channels + c);
                 if (load_column < p.columns)

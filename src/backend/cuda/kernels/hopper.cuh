@@ -42,10 +42,11 @@ static __device__ __forceinline__ void mbarrier_arrive(uint64_t *bar)
 static __device__ __forceinline__ void mbarrier_expect(uint64_t *bar, int bytes)
 {
 #if HOPPER
-    asm volatile("{\n.reg .b64 state;\nmbarrier.arrive.expect_tx.shared::cta.b64 state, [%0], %1;\n}"
-                 :
-                 : "r"(shared_address(bar)), "r"(bytes)
-                 : "memory");
+    asm volatile(
+        "{\n.reg .b64 state;\nmbarrier.arrive.expect_tx.shared::cta.b64 state, [%0], %1;\n}"
+        :
+        : "r"(shared_address(bar)), "r"(bytes)
+        : "memory");
 #endif
 }
 
@@ -80,8 +81,8 @@ static __device__ __forceinline__ void tensor_copy_4d(void *to, const unsigned c
 
 /* ---- matrix products of a warpgroup ---- */
 
-/* An operand in shared memory in rows of 128 bytes, swizzled, eight rows (1024 bytes) apart from the
- * next eight; `at` is in the first row. */
+/* An operand in shared memory in rows of 128 bytes, swizzled, eight rows (1024 bytes) apart from
+ * the next eight; `at` is in the first row. */
 static __device__ __forceinline__ uint64_t matrix_descriptor(const void *at)
 {
     const uint64_t next_eight_rows = 1024 >> 4, unused = 1, swizzle_128 = 1;

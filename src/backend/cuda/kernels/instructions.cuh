@@ -9,7 +9,9 @@
 #define DYNAMIC_SHARED(name) extern __shared__ __align__(1024) unsigned char name[]
 
 /* Emulation checks what would trap here. */
-static __device__ __forceinline__ void check_aligned(const void *, int) {}
+static __device__ __forceinline__ void check_aligned(const void *, int)
+{
+}
 
 static __device__ __forceinline__ float bf16_to_float(uint16_t bits)
 {
@@ -64,8 +66,8 @@ static __device__ __forceinline__ void ldmatrix_x4_trans(uint32_t r[4], const vo
                  : "memory");
 }
 
-/* 16 bytes from global to shared memory, the last 16 - valid_bytes of them zeros; `from` has to be a
- * valid address even if nothing is read. */
+/* 16 bytes from global to shared memory, the last 16 - valid_bytes of them zeros; `from` has to be
+ * a valid address even if nothing is read. */
 static __device__ __forceinline__ void copy_16_async(void *to, const void *from, int valid_bytes)
 {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"

@@ -1,4 +1,5 @@
-/* Operators that only move elements: parts of concatenations, slices, padding, transposition, casts. */
+/* Operators that only move elements: parts of concatenations, slices, padding, transposition,
+ * casts. */
 #include "backend/cuda/kernels/device.cuh"
 
 enum { THREADS = 256 };

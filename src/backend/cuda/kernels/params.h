@@ -63,13 +63,13 @@ typedef struct binary_params {
 } binary_params;
 cudaError_t binary_launch(const void *params, cudaStream_t stream);
 
-/* ---- move.cu: out[at] = x[sum of (start[i] + at[i]) * stride[i]], or `value` where at[i] + start[i]
- * is outside 0..limit[i] ---- */
+/* ---- move.cu: out[at] = x[sum of (start[i] + at[i]) * stride[i]], or `value` where at[i] +
+ * start[i] is outside 0..limit[i] ---- */
 
 typedef struct move_params {
     dev_ptr out, x;
-    /* Not 0: a reshape of rows of x_last into rows of out_last elements; only count, x_stride[0] and
-     * out_stride[0] (of rows) count then. */
+    /* Not 0: a reshape of rows of x_last into rows of out_last elements; only count, x_stride[0]
+     * and out_stride[0] (of rows) count then. */
     int32_t x_last, out_last;
     int32_t rank, count, checked; /* checked: some positions may lie outside */
     int32_t dim[KERNEL_MAX_RANK], start[KERNEL_MAX_RANK], limit[KERNEL_MAX_RANK];
@@ -88,9 +88,9 @@ typedef struct layer_norm_params {
 } layer_norm_params;
 cudaError_t layer_norm_launch(const void *params, cudaStream_t stream);
 
-/* `lines` lines of n elements: along rows, outer apart; or across them: `inner` lines lie beside each
- * other, inner_row of them in a row, rows row apart, a line's elements step apart, and the next
- * `inner` lines outer further. */
+/* `lines` lines of n elements: along rows, outer apart; or across them: `inner` lines lie beside
+ * each other, inner_row of them in a row, rows row apart, a line's elements step apart, and the
+ * next `inner` lines outer further. */
 typedef struct softmax_params {
     dev_ptr out, x;
     int32_t along_rows, lines, n, inner, inner_row;
@@ -160,8 +160,8 @@ typedef struct gemm_params {
     int32_t vector; /* gemm_mma: 4 where out and residual take four elements at once, else 1 */
 } gemm_params;
 cudaError_t gemm_simt_launch(const void *params, cudaStream_t stream);
-/* bf16 operands, fp32 sums; one group. x and w are bf16, 16-byte aligned; channels, x.row_stride and
- * k_stride are multiples of 8. */
+/* bf16 operands, fp32 sums; one group. x and w are bf16, 16-byte aligned; channels, x.row_stride
+ * and k_stride are multiples of 8. */
 cudaError_t gemm_mma_launch(const void *params, cudaStream_t stream);
 
 typedef struct depthwise_params {
@@ -179,7 +179,8 @@ typedef struct matmul_params {
     int32_t m, n, k, transpose_b, matrices;
     float scale;
     int32_t rank, dim[KERNEL_MAX_RANK]; /* leading dimensions of out */
-    int64_t a_rows[KERNEL_MAX_RANK], b_rows[KERNEL_MAX_RANK]; /* rows per step of each, 0: repeats */
+    int64_t a_rows[KERNEL_MAX_RANK],
+        b_rows[KERNEL_MAX_RANK]; /* rows per step of each, 0: repeats */
 } matmul_params;
 cudaError_t matmul_launch(const void *params, cudaStream_t stream);
 
@@ -204,7 +205,8 @@ typedef struct attention_params {
     dev_rows valid; /* [valid_batches, lk] or NULL */
     int32_t valid_batches;
     dev_ptr pad_k, pad_v; /* NULL: cells outside the grid take no part */
-    /* Keys are cut into n_splits parts whose results attention_combine joins; 1: written at once. */
+    /* Keys are cut into n_splits parts whose results attention_combine joins; 1: written at once.
+     */
     int32_t n_splits;
     float *partial; /* [n_splits][batch][heads][lq][dv_out + 2]: sums, then maximum and total */
     int32_t split_cells; /* cells of a part, a multiple of attention_tile_keys */
@@ -221,7 +223,7 @@ typedef struct pack_params {
     void *out; /* [rows][heads][d_padded] */
     dev_rows x;
     int32_t rows, heads, d, d_padded;
-    const float *rope; /* [rope_rows][d / 2][2] or NULL */
+    const float *rope;                      /* [rope_rows][d / 2][2] or NULL */
     int32_t tokens, rope_tokens, rope_rows; /* token t = row % tokens < rope_tokens is rotated */
     dev_rows valid; /* [batch or 1, tokens] or NULL: rows of tokens where it is 0 become zeros */
     int32_t valid_batches;
@@ -232,11 +234,11 @@ cudaError_t pack_launch(const void *params, cudaStream_t stream);
 
 /* Which tiles of keys hold keys that take part, for each row of key_valid (or one row without). */
 typedef struct attention_tiles_params {
-    dev_rows valid; /* or NULL */
+    dev_rows valid;                     /* or NULL */
     int32_t batches, lk, keys, n_tiles; /* n_tiles tiles of `keys` keys cover lk */
     float *bias;                        /* [batches][n_tiles * keys]: 0, or -infinity */
-    int32_t *list;  /* [batches][1 + n_tiles]: how many there are, then 2 * tile, + 1 where some key
-                       of the tile takes no part */
+    int32_t *list; /* [batches][1 + n_tiles]: how many there are, then 2 * tile, + 1 where some key
+                      of the tile takes no part */
 } attention_tiles_params;
 cudaError_t attention_tiles_launch(const void *params, cudaStream_t stream);
 

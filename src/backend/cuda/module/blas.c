@@ -127,9 +127,10 @@ static cudaError_t blas_launch(const void *params, cudaStream_t stream)
 {
     const blas_params *p = params;
     const float alpha = 1;
-    const cublasStatus_t status = p->b->matmul(
-        p->b->handle, p->desc, &alpha, p->w, p->w_layout, p->x, p->x_layout, &p->beta, p->c,
-        p->c_layout, p->out, p->out_layout, &p->algorithm, p->workspace, p->workspace_bytes, stream);
+    const cublasStatus_t status =
+        p->b->matmul(p->b->handle, p->desc, &alpha, p->w, p->w_layout, p->x, p->x_layout, &p->beta,
+                     p->c, p->c_layout, p->out, p->out_layout, &p->algorithm, p->workspace,
+                     p->workspace_bytes, stream);
     return status == CUBLAS_STATUS_SUCCESS ? cudaSuccess : cudaErrorLaunchFailure;
 }
 
@@ -156,10 +157,10 @@ static bool suits(const dev_site *site, const gemm_params *p)
                        w->stride_w == 1 && w->in_h == w->out_h && w->in_w == w->out_w &&
                        !w->pad_top && !w->pad_left && !w->transposed && !p->scatter;
     /* act(sum + bias + residual) is what it computes; its GELU is the approximation by tanh. */
-    const bool has_it = (e->act.kind == UNARY_IDENTITY || e->act.kind == UNARY_RELU) &&
-                          e->residual_mode != RESIDUAL_AFTER &&
-                          (e->residual_mode == RESIDUAL_NONE ||
-                           e->residual.at.is_bf16 == p->out.at.is_bf16);
+    const bool has_it =
+        (e->act.kind == UNARY_IDENTITY || e->act.kind == UNARY_RELU) &&
+        e->residual_mode != RESIDUAL_AFTER &&
+        (e->residual_mode == RESIDUAL_NONE || e->residual.at.is_bf16 == p->out.at.is_bf16);
     return site->blas && plain && has_it && p->vector == 4 && p->columns % 8 == 0 &&
            p->out.row_stride % 8 == 0 && (uintptr_t)p->out.at.data % 16 == 0 &&
            (int64_t)p->rows * p->columns * p->k >= least_multiply_adds;
@@ -241,8 +242,7 @@ roto_status blas_add(dev_site *site, const gemm_params *p, int64_t flops, bool *
         blas_release(&q);
         return ROTO_OK;
     }
-    const roto_status status =
-        site_add(site, "gemm.cublaslt", blas_launch, &q, sizeof(q), flops);
+    const roto_status status = site_add(site, "gemm.cublaslt", blas_launch, &q, sizeof(q), flops);
     if (status != ROTO_OK) {
         blas_release(&q);
         return status;

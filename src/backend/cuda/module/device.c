@@ -46,7 +46,8 @@ roto_status device_memory_take(device_memory *m, size_t bytes, void **out)
 {
     enum { ALIGN_BYTES = 256 };
 #ifdef ROTO_CUDA_EMULATE
-    const size_t least_bytes = 0; /* one block each, so that emulation notices what passes its end */
+    const size_t least_bytes =
+        0; /* one block each, so that emulation notices what passes its end */
 #else
     const size_t least_bytes = (size_t)16 << 20;
 #endif

@@ -25,8 +25,8 @@ roto_status device_describe(int device, char *text, size_t text_bytes);
 typedef struct device_memory {
     void **blocks;
     size_t n_blocks, capacity;
-    size_t bytes;                 /* allocated */
-    size_t latest_bytes, used;    /* of the latest block */
+    size_t bytes;              /* allocated */
+    size_t latest_bytes, used; /* of the latest block */
 } device_memory;
 
 roto_status device_memory_take(device_memory *m, size_t bytes, void **out); /* 256-byte aligned */

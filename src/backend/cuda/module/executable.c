@@ -121,8 +121,8 @@ static void cuda_release(executable *e)
 /* Constants that a node reads as they are; weights of products are packed by their operators. */
 static bool is_packed_by_operator(const graph_node *node, int input)
 {
-    return input == 1 && (node->op == OP_CONV2D || node->op == OP_CONV_TRANSPOSE2D ||
-                          node->op == OP_LINEAR);
+    return input == 1 &&
+           (node->op == OP_CONV2D || node->op == OP_CONV_TRANSPOSE2D || node->op == OP_LINEAR);
 }
 
 static roto_status operand_of(dev_site *site, tensor_id t, bool packed, dev_operand *out)

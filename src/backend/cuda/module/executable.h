@@ -17,7 +17,7 @@ struct backend {
 
 typedef struct step {
     launch_fn *launch;
-    void *params;             /* owned */
+    void *params;            /* owned */
     void (*release)(void *); /* of what params own; or NULL */
     kernel_info info;
 } step;
@@ -26,17 +26,17 @@ struct executable {
     backend *owner;
     graph *g; /* fused */
     graph_layout *layout;
-    bool *is_bf16;               /* by tensor */
-    const float **constants;     /* by tensor: on the device, once some step wants it */
-    device_memory memory;        /* weights, arena, workspace */
+    bool *is_bf16;           /* by tensor */
+    const float **constants; /* by tensor: on the device, once some step wants it */
+    device_memory memory;    /* weights, arena, workspace */
     char *arena, *arena_bf16, *workspace;
     size_t workspace_bytes;
-    bool measuring;              /* how much workspace the steps take */
+    bool measuring; /* how much workspace the steps take */
     step *steps;
     size_t n_steps, step_capacity;
     kernel_info *infos;
-    float **inputs, **outputs;   /* page-locked host memory, by port */
-    cudaGraphExec_t replay;      /* a whole run; NULL where graphs cannot be had */
+    float **inputs, **outputs; /* page-locked host memory, by port */
+    cudaGraphExec_t replay;    /* a whole run; NULL where graphs cannot be had */
 };
 
 #endif

@@ -6,7 +6,7 @@
 #include "backend/backend.h"
 
 typedef struct cuda_module {
-    const char *version; /* roto's; has to be the loader's */
+    const char *version;             /* roto's; has to be the loader's */
     size_t node_bytes, params_bytes; /* sizes of shared structs, against builds of other sources */
     const backend_table *table;
     const char *(*error_message)(void); /* of the module's latest failing call in this thread */

@@ -29,7 +29,8 @@ static void broadcast_strides(const dev_operand *o, const tensor_shape *out,
     }
 }
 
-/* Joins neighbouring loops that every operand steps through like one, and drops those of one turn. */
+/* Joins neighbouring loops that every operand steps through like one, and drops those of one turn.
+ */
 static void join(dev_nest *n)
 {
     int rank = 0;

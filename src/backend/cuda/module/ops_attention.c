@@ -60,11 +60,11 @@ static void choose_splits(const dev_site *site, attention_params *p, int queries
 static bool suits_hopper(const dev_site *site, const attention_params *p)
 {
     int queries = 0, keys = 0;
-    return site->compute_capability == 90 && !site->only_common && !site->node->attr.attention.window_h &&
-           p->scale > 0 &&
+    return site->compute_capability == 90 && !site->only_common &&
+           !site->node->attr.attention.window_h && p->scale > 0 &&
            (!p->valid.at.data || p->key_batches == p->batch || p->valid_batches == 1) &&
-           attention_hopper_tile(p->dk, p->dv, &queries, &keys) &&
-           (int64_t)p->lq * 2 >= queries && divide_up(p->lk, keys) <= HOPPER_MAX_TILES;
+           attention_hopper_tile(p->dk, p->dv, &queries, &keys) && (int64_t)p->lq * 2 >= queries &&
+           divide_up(p->lk, keys) <= HOPPER_MAX_TILES;
 }
 
 static roto_status pack_operands(dev_site *site, attention_params *p)
@@ -76,8 +76,7 @@ static roto_status pack_operands(dev_site *site, attention_params *p)
     ROTO_TRY(site_pack(site, &site->in[0], &wish, &p->q));
     /* What is behind keys that take no part must not reach the sums: 0 times infinity would. The
      * mma.sync kernel looks at each key, wgmma cannot. */
-    const dev_operand *valid =
-        p->valid.at.data && suits_hopper(site, p) ? &site->in[5] : NULL;
+    const dev_operand *valid = p->valid.at.data && suits_hopper(site, p) ? &site->in[5] : NULL;
     wish.valid = valid;
     wish.rope = p->rope_k;
     wish.tokens = p->lk;
@@ -86,10 +85,8 @@ static roto_status pack_operands(dev_site *site, attention_params *p)
     ROTO_TRY(site_pack(site, &site->in[1], &wish, &p->k));
     ROTO_TRY(pack_pad(site, 6, wish.padded, &p->pad_k));
     p->dk = (int32_t)wish.padded;
-    wish = (pack_wish){.heads = p->heads,
-                       .padded = divide_up(p->dv, 8) * 8,
-                       .tokens = p->lk,
-                       .valid = valid};
+    wish = (pack_wish){
+        .heads = p->heads, .padded = divide_up(p->dv, 8) * 8, .tokens = p->lk, .valid = valid};
     ROTO_TRY(site_pack(site, &site->in[2], &wish, &p->v));
     ROTO_TRY(pack_pad(site, 7, wish.padded, &p->pad_v));
     p->dv = (int32_t)wish.padded;
@@ -135,10 +132,10 @@ static roto_status add_hopper(dev_site *site, const attention_params *a, int64_t
                                     .lk = a->lk,
                                     .keys = keys,
                                     .n_tiles = (int32_t)divide_up(a->lk, keys)};
-    tiles.bias = site_workspace(
-        site, (size_t)tiles.batches * (size_t)tiles.n_tiles * (size_t)keys * sizeof(float));
-    tiles.list = site_workspace(
-        site, (size_t)tiles.batches * (size_t)(1 + tiles.n_tiles) * sizeof(int32_t));
+    tiles.bias = site_workspace(site, (size_t)tiles.batches * (size_t)tiles.n_tiles * (size_t)keys *
+                                          sizeof(float));
+    tiles.list =
+        site_workspace(site, (size_t)tiles.batches * (size_t)(1 + tiles.n_tiles) * sizeof(int32_t));
     p.bias = tiles.bias;
     p.list = tiles.list;
     p.n_tiles = tiles.n_tiles;
@@ -146,8 +143,7 @@ static roto_status add_hopper(dev_site *site, const attention_params *a, int64_t
         DEVICE_TRY(attention_hopper_maps(&p), "describing the tensors of attention '%s'",
                    site->node->name);
     ROTO_TRY(site_add(site, "attention.tiles", attention_tiles_launch, &tiles, sizeof(tiles), 0));
-    ROTO_TRY(
-        site_add(site, "attention.wgmma", attention_hopper_launch, &p, sizeof(p), flops));
+    ROTO_TRY(site_add(site, "attention.wgmma", attention_hopper_launch, &p, sizeof(p), flops));
     return add_join(site, &p.a);
 }
 

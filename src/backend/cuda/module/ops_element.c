@@ -6,15 +6,14 @@
 #include <limits.h>
 
 _Static_assert(UNARY_CLAMP == 17 && UNARY_COUNT == 18 && UNARY_SILU == 3 && UNARY_TANH == 9 &&
-                   BINARY_POW == 6 && BINARY_COUNT == 7 && REDUCE_MAX == 2 &&
-                   RESIDUAL_AFTER == 2 && (int)TENSOR_MAX_RANK == (int)KERNEL_MAX_RANK,
+                   BINARY_POW == 6 && BINARY_COUNT == 7 && REDUCE_MAX == 2 && RESIDUAL_AFTER == 2 &&
+                   (int)TENSOR_MAX_RANK == (int)KERNEL_MAX_RANK,
                "the kernels' numbers are those of graph.h");
 
 roto_status unary_prepare(dev_site *site)
 {
-    unary_params p = {.out = site->out.at,
-                      .x = site->in[0].at,
-                      .fn = unary_of(&site->node->attr.unary)};
+    unary_params p = {
+        .out = site->out.at, .x = site->in[0].at, .fn = unary_of(&site->node->attr.unary)};
     nest_make(&site->out, &site->in[0], NULL, &p.nest);
     return site_add(site, "unary", unary_launch, &p, sizeof(p), 0);
 }
@@ -29,7 +28,8 @@ roto_status binary_prepare(dev_site *site)
     return site_add(site, "binary", binary_launch, &p, sizeof(p), 0);
 }
 
-/* A copy of x into `out`, dimension by dimension; strides and starts are for the caller to change. */
+/* A copy of x into `out`, dimension by dimension; strides and starts are for the caller to change.
+ */
 static move_params plain_move(const dev_operand *out, const dev_operand *x)
 {
     move_params p = {.out = out->at,
@@ -108,13 +108,13 @@ roto_status concat_prepare(dev_site *site)
         const dev_operand *x = &site->in[i];
         dev_operand part = site->out;
         part.shape = x->shape;
-        part.at.data =
-            (char *)part.at.data + at * stride[axis] * (part.at.is_bf16 ? 2 : 4);
+        part.at.data = (char *)part.at.data + at * stride[axis] * (part.at.is_bf16 ? 2 : 4);
         at += x->shape.dim[axis];
         if (part.at.data == x->at.data) /* written in place */
             continue;
         move_params p = plain_move(&part, x);
-        for (int d = 0; d < p.rank; d++) /* the whole's, not those of a tensor of the part's shape */
+        for (int d = 0; d < p.rank;
+             d++) /* the whole's, not those of a tensor of the part's shape */
             p.out_stride[d] = stride[d];
         ROTO_TRY(add_move(site, &p));
     }

@@ -101,11 +101,10 @@ static void fill_taps(const resize2d_attr *a, int64_t dst, int64_t in, int64_t o
     for (int i = 0; i < n_taps; i++) {
         const bool used = first + i <= last;
         index[i] = (int32_t)clamp(used ? first + i : first, in);
-        weight[i] = !used                       ? 0
-                    : a->kind == RESIZE_NEAREST ? 1
-                                                : (float)(filter(a, ((double)(first + i) - centre) /
-                                                                        widen) /
-                                                          total);
+        weight[i] = !used ? 0
+                    : a->kind == RESIZE_NEAREST
+                        ? 1
+                        : (float)(filter(a, ((double)(first + i) - centre) / widen) / total);
     }
 }
 

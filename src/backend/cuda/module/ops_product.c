@@ -13,8 +13,9 @@ static roto_status check_constant_weights(const dev_site *site)
     return site->in[1].constant ? ROTO_OK : site_refuse(site, "weights have to be constants");
 }
 
-/* Fills in x, w and k of a product whose weights are [outputs][taps * channels] in `order`, and adds
- * it: with matrix instructions on bf16 where the precision says so, else in fp32 arithmetic. */
+/* Fills in x, w and k of a product whose weights are [outputs][taps * channels] in `order`, and
+ * adds it: with matrix instructions on bf16 where the precision says so, else in fp32 arithmetic.
+ */
 static roto_status add_product(dev_site *site, gemm_params *p, const weight_order *order)
 {
     const int64_t flops = graph_node_flops(site->e->g, site->node);
@@ -70,7 +71,8 @@ roto_status linear_prepare(dev_site *site)
                      .channels = (int32_t)k,
                      .groups = 1};
     ROTO_TRY(site_epilogue(site, &site->node->attr.linear.epi, &p.epi));
-    const weight_order order = {.data = site->in[1].constant, .outputs = n, .taps = 1, .channels = k};
+    const weight_order order = {
+        .data = site->in[1].constant, .outputs = n, .taps = 1, .channels = k};
     return add_product(site, &p, &order);
 }
 
@@ -83,8 +85,8 @@ static roto_status add_depthwise(dev_site *site, const dev_window *window, const
                           .epi = *epi,
                           .n = (int32_t)site->out.shape.dim[0],
                           .channels = (int32_t)w->dim[0]};
-    const bool wide = w->dim[0] % 4 == 0 && operand_aligned(&site->in[0], 4) &&
-                      operand_aligned(&site->out, 4);
+    const bool wide =
+        w->dim[0] % 4 == 0 && operand_aligned(&site->in[0], 4) && operand_aligned(&site->out, 4);
     p.vector = wide ? 4 : 1;
     /* [channel][tap] to [tap][channel]. */
     const weight_order order = {.data = site->in[1].constant,

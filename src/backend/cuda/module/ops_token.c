@@ -69,7 +69,8 @@ roto_status reduce_prepare(dev_site *site)
 }
 
 /* Rows of the operand's matrices from one step of each leading dimension of `out` to the next. */
-static void leading_rows(const dev_operand *o, const tensor_shape *out, int64_t rows[KERNEL_MAX_RANK])
+static void leading_rows(const dev_operand *o, const tensor_shape *out,
+                         int64_t rows[KERNEL_MAX_RANK])
 {
     int64_t step = o->shape.dim[o->shape.rank - 2];
     for (int i = out->rank - 3; i >= 0; i--) {
@@ -102,6 +103,5 @@ roto_status matmul_prepare(dev_site *site)
     leading_rows(&site->in[1], out, p.b_rows);
     if ((p.n + 63) / 64 > 65535)
         return site_refuse(site, "more than 4 million columns");
-    return site_add(site, "matmul.simt", matmul_launch, &p, sizeof(p),
-                    2 * shape_count(out) * p.k);
+    return site_add(site, "matmul.simt", matmul_launch, &p, sizeof(p), 2 * shape_count(out) * p.k);
 }

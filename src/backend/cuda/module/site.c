@@ -31,8 +31,11 @@ roto_status site_add(dev_site *site, const char *kernel, launch_fn *launch, cons
     if (!copy)
         return ROTO_ERROR_MEMORY;
     memcpy(copy, params, params_bytes);
-    e->steps[e->n_steps++] = (step){
-        launch, copy, NULL, {.node = site->node->name, .op = site->node->op, .kernel = kernel, .flops = flops}};
+    e->steps[e->n_steps++] =
+        (step){launch,
+               copy,
+               NULL,
+               {.node = site->node->name, .op = site->node->op, .kernel = kernel, .flops = flops}};
     return ROTO_OK;
 }
 
@@ -87,7 +90,8 @@ roto_status site_epilogue(dev_site *site, const epilogue *epi, dev_epilogue *out
 roto_status site_pack(dev_site *site, const dev_operand *x, const pack_wish *wish, dev_rows *out)
 {
     const int64_t d = shape_last(&x->shape) / wish->heads, rows = shape_rows(&x->shape);
-    if (x->at.is_bf16 && d == wish->padded && !wish->rope && !wish->valid && operand_aligned(x, 8)) {
+    if (x->at.is_bf16 && d == wish->padded && !wish->rope && !wish->valid &&
+        operand_aligned(x, 8)) {
         *out = rows_of(x);
         return ROTO_OK;
     }

@@ -60,13 +60,13 @@ void *site_workspace(dev_site *site, size_t bytes);
 /* A constant operand's values in fp32 on the device, once for all readers. */
 roto_status site_constant(dev_site *site, int input, const float **out);
 
-/* Rows of an operand as bf16 rows of `padded` elements (the operand has `heads` heads of d elements,
- * each padded with zeros), 16-byte aligned: the operand itself where it is like that, else a copy
- * in the workspace with the rows of `rope` applied. */
+/* Rows of an operand as bf16 rows of `padded` elements (the operand has `heads` heads of d
+ * elements, each padded with zeros), 16-byte aligned: the operand itself where it is like that,
+ * else a copy in the workspace with the rows of `rope` applied. */
 typedef struct pack_wish {
     int heads;
-    int64_t padded;          /* elements of a head; a multiple of 8 */
-    const float *rope;       /* device memory or NULL */
+    int64_t padded;    /* elements of a head; a multiple of 8 */
+    const float *rope; /* device memory or NULL */
     int64_t tokens, rope_tokens, rope_rows;
     const dev_operand *valid; /* or NULL: rows of tokens that it excludes have to be zeros */
 } pack_wish;

@@ -81,8 +81,7 @@ roto_status storage_choose(const graph *g, bool *is_bf16)
         groups[root_of(groups, graph_output_at(g, i)->tensor)].exact = true;
     for (tensor_id t = 0; t < n_tensors; t++) {
         const group *of = &groups[root_of(groups, t)];
-        is_bf16[t] =
-            of->product && !of->exact && graph_tensor_at(g, t)->role != TENSOR_CONSTANT;
+        is_bf16[t] = of->product && !of->exact && graph_tensor_at(g, t)->role != TENSOR_CONSTANT;
     }
     free(groups);
     return ROTO_OK;
