@@ -60,12 +60,11 @@ roto_status frame_input_new(int32_t width, int32_t height, const float mean[3], 
     return ROTO_OK;
 }
 
-static roto_status prepare(frame_input *f, const roto_image *image)
+roto_status frame_input_prepare(frame_input *f, int32_t w, int32_t h)
 {
-    if (f->image_w == image->width && f->image_h == image->height)
+    if (f->image_w == w && f->image_h == h)
         return ROTO_OK;
     forget_image(f);
-    const int32_t w = image->width, h = image->height;
     roto_status status = antialias_axis_init(&f->x, w, f->width);
     if (status == ROTO_OK)
         status = antialias_axis_init(&f->y, h, f->height);
@@ -154,7 +153,7 @@ static void resize_chroma(frame_input *f, const roto_image *image, int plane, in
 
 roto_status frame_input_fill(frame_input *f, const roto_image *image, float *out)
 {
-    const roto_status status = prepare(f, image);
+    const roto_status status = frame_input_prepare(f, image->width, image->height);
     if (status != ROTO_OK)
         return status;
     const bool planar = image->format == ROTO_PIXEL_YUV420P,

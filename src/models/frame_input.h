@@ -11,6 +11,9 @@ roto_status frame_input_new(int32_t width, int32_t height, const float mean[3], 
                             frame_input **out);
 void frame_input_free(frame_input *f); /* NULL is fine */
 
+/* Makes ready for images of that size, so that filling allocates nothing. */
+roto_status frame_input_prepare(frame_input *f, int32_t image_w, int32_t image_h);
+
 /* Resizes with antialiasing and writes out [height, width, 3]. `image` has passed
  * roto_image_check(). Allocates only when the image's size is another than before. Planes are
  * resized as they are, before they become RGB; a chroma sample lies in the middle of its luma

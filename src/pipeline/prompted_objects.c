@@ -31,8 +31,10 @@ roto_status prompted_objects_new(const roto_run_params *params, const roto_sourc
     if (!p)
         return ROTO_ERROR_MEMORY;
     roto_status status = prompts_new(params, info->width, info->height, &p->prompts);
+    roto_segmenter_params segmenter = params->segmenter;
+    segmenter.zoom = segmenter.zoom < 0 ? 1 : segmenter.zoom;
     if (status == ROTO_OK)
-        status = roto_segmenter_open(params->segmenter_path, &params->segmenter, &p->segmenter);
+        status = roto_segmenter_open(params->segmenter_path, &segmenter, &p->segmenter);
     if (status == ROTO_OK) {
         const size_t n = (size_t)prompts_n_objects(p->prompts);
         p->tracks = memory_new_array(n, sizeof(*p->tracks));

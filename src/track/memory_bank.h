@@ -6,7 +6,8 @@
 #ifndef TRACK_MEMORY_BANK_H
 #define TRACK_MEMORY_BANK_H
 
-#include <roto/error.h>
+#include "track/segment_view.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -38,6 +39,7 @@ typedef struct pointer_slot {
 typedef struct conditioning_slot {
     int64_t frame;
     float *memory, *pointer, *mask; /* NULL until reserved; mask: logits as they were reported */
+    segment_view view;              /* that the mask is of */
     float object_score, iou;
 } conditioning_slot;
 

@@ -75,6 +75,8 @@ static void fill_holes(const roto_segmenter *s, segment_object *o)
     const int32_t area =
         s->params.max_hole_px < 0 ? s->model->config.max_hole_area : s->params.max_hole_px;
     copy_floats(o->logits, o->raw, n_pixels(s));
+    o->view = s->view;
+    o->shown_fresh = false;
     if (o->object_score > 0)
         mask_fill_holes(o->logits, s->size.mask_w, s->size.mask_h, area, s->hole_queue,
                         s->hole_state);
@@ -226,7 +228,9 @@ roto_status segment_decode(roto_segmenter *s, const float *features, const promp
 static roto_status accept_mask(roto_segmenter *s, segment_object *o, const prompt_set *p)
 {
     const sam2_config *c = &s->model->config;
-    ROTO_TRY(mask_prompt_resize(p->mask, p->mask_w, p->mask_h, p->mask_w, &s->size, s->image_mask));
+    const segment_view *v = &s->view;
+    const uint8_t *seen = p->mask + (ptrdiff_t)v->y * p->mask_w + v->x;
+    ROTO_TRY(mask_prompt_resize(seen, v->w, v->h, p->mask_w, &s->size, s->image_mask));
     ROTO_TRY(mask_prompt_logits(s->image_mask, &s->size, o->raw));
     bool in_sight = false;
     for (int64_t i = 0; i < (int64_t)s->size.image_w * s->size.image_h; i++)
@@ -261,11 +265,12 @@ roto_status segment_prompted(roto_segmenter *s, segment_object *o, const prompt_
 {
     if (p->mask)
         return accept_mask(s, o, p);
+    const segment_view *v = &s->view;
     prompt_point points[SEGMENT_MAX_POINTS];
     for (int32_t i = 0; i < p->n_points; i++) {
         points[i] = p->points[i];
-        points[i].x *= (float)s->size.image_w / (float)s->frame_w;
-        points[i].y *= (float)s->size.image_h / (float)s->frame_h;
+        points[i].x = (points[i].x - (float)v->x) * ((float)s->size.image_w / (float)v->w);
+        points[i].y = (points[i].y - (float)v->y) * ((float)s->size.image_h / (float)v->h);
     }
     const float *features = s->features;
     if (with_memory) {
@@ -310,6 +315,7 @@ static void store(roto_segmenter *s, segment_object *o, const float *encoded)
     if (conditions(s, o)) {
         conditioning_slot *slot = memory_bank_condition(&o->bank, s->frame);
         copy_floats(slot->mask, o->logits, n_pixels(s));
+        slot->view = o->view;
         slot->object_score = o->object_score;
         slot->iou = o->iou;
         memory = slot->memory;

@@ -63,6 +63,8 @@ static bool recall_conditioning(const roto_segmenter *s, segment_object *o)
     memcpy(o->raw, slot->mask, bytes);
     o->object_score = slot->object_score;
     o->iou = slot->iou;
+    o->view = slot->view;
+    o->shown_fresh = false;
     o->source = ROTO_SEGMENT_PROMPTED;
     o->choice = -1;
     o->present = true;
@@ -115,12 +117,10 @@ roto_status roto_segmenter_frame(roto_segmenter *s, const roto_image *image, int
     ROTO_TRY(segmenter_size(s, image));
     ROTO_TRY(check_waiting(s, index));
     ROTO_TRY(make_room(s, index));
-    executable *frame = NULL;
-    ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
     segment_times_begin(s);
-    ROTO_TRY(frame_input_fill(s->input, image, s->table->input(frame, FRAME_IN_IMAGE)));
+    ROTO_TRY(segment_look(s, image, index));
     segment_times_end(s, SEGMENT_INPUT);
-    s->encoded = s->is_image = false;
+    s->is_image = false;
     if (s->last_frame >= 0 && index != s->last_frame)
         s->direction = index < s->last_frame ? -1 : 1;
     s->frame = s->last_frame = index;

@@ -28,7 +28,8 @@ roto_status roto_segmenter_image(roto_segmenter *s, const roto_image *image)
     ROTO_TRY(segmenter_size(s, image));
     executable *frame = NULL;
     ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
-    ROTO_TRY(frame_input_fill(s->input, image, s->table->input(frame, FRAME_IN_IMAGE)));
+    ROTO_TRY(frame_input_fill(s->inputs[0], image, s->table->input(frame, FRAME_IN_IMAGE)));
+    s->view = segment_view_whole(image->width, image->height);
     s->encoded = false;
     s->is_image = true;
     s->image_masks.n_candidates = 0;
@@ -108,7 +109,12 @@ roto_status roto_segmenter_candidate(roto_segmenter *s, int32_t candidate, uint8
     if (!mask || stride_bytes < s->frame_w)
         return roto_fail(ROTO_ERROR_ARGUMENT, "a mask with rows %lld bytes apart; they are %d long",
                          (long long)stride_bytes, s->frame_w);
-    mask_scaler_write(s->scaler, s->image_masks.candidates[candidate].logits, value, mask,
-                      stride_bytes);
+    const float *logits = s->image_masks.candidates[candidate].logits;
+    if (s->zoom) {
+        segment_view_resample(logits, s->size.mask_w, s->size.mask_h, &s->view, &s->view,
+                              s->shown_w, s->shown_h, MASK_NO_OBJECT_LOGIT, s->spread);
+        logits = s->spread;
+    }
+    mask_scaler_write(s->scaler, logits, value, mask, stride_bytes);
     return ROTO_OK;
 }

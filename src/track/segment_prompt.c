@@ -175,6 +175,7 @@ static void clip_box(prompt_set *p, int32_t frame_w, int32_t frame_h)
 roto_status segment_answer(roto_segmenter *s, segment_object *o, prompt_set *p)
 {
     clip_box(p, s->frame_w, s->frame_h);
+    segment_bring(s, o);
     const bool corrects = o->present && o->source != ROTO_SEGMENT_PROMPTED;
     ROTO_TRY(segment_prompted(s, o, p, o->present, corrects));
     o->source = corrects ? ROTO_SEGMENT_CORRECTED : ROTO_SEGMENT_PROMPTED;
@@ -216,6 +217,8 @@ static roto_status answer_now(roto_segmenter *s, segment_object *o, prompt_set *
     ROTO_TRY(prompt_set_merge(&all, p, replace, o->id));
     *p = all; /* its mask, if any, is freed by the caller */
     p->frame = s->frame;
+    clip_box(p, s->frame_w, s->frame_h);
+    ROTO_TRY(segment_look_again(s, o, p));
     ROTO_TRY(segment_encode_frame(s));
     ROTO_TRY(segment_answer(s, o, p));
     o->given = *p;

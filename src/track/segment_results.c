@@ -20,9 +20,9 @@ static void measure(const roto_segmenter *s, const float *logits, roto_segment *
         return;
     out->box = (roto_box){(float)e.x0, (float)e.y0, (float)e.x1, (float)e.y1};
     /* A cell of the logits' grid stands for so many pixels of the frame. */
-    const float cell_w = (float)s->frame_w / (float)s->size.mask_w,
-                cell_h = (float)s->frame_h / (float)s->size.mask_h;
-    const int32_t n_cells = s->size.mask_w * s->size.mask_h;
+    const float cell_w = (float)s->frame_w / (float)s->shown_w,
+                cell_h = (float)s->frame_h / (float)s->shown_h;
+    const int32_t n_cells = s->shown_w * s->shown_h;
     int32_t n = 0;
     for (int32_t i = 0; i < n_cells; i++)
         n += logits[i] > 0;
@@ -37,17 +37,18 @@ roto_status roto_segmenter_results(roto_segmenter *s, const roto_segment **segme
     ROTO_TRY(need_frame(s));
     int32_t n = 0;
     for (int32_t i = 0; i < s->n_objects; i++) {
-        const segment_object *o = s->objects[i];
+        segment_object *o = s->objects[i];
         if (!o->present)
             continue;
+        const float *logits = segment_shown(s, o);
         s->segments[n] = (roto_segment){.id = o->id,
                                         .object_score = o->object_score,
                                         .iou = o->iou,
                                         .source = o->source,
-                                        .logits = o->logits,
-                                        .logits_width = s->size.mask_w,
-                                        .logits_height = s->size.mask_h};
-        measure(s, o->logits, &s->segments[n++]);
+                                        .logits = logits,
+                                        .logits_width = s->shown_w,
+                                        .logits_height = s->shown_h};
+        measure(s, logits, &s->segments[n++]);
     }
     *segments = s->segments;
     *n_segments = n;
@@ -61,11 +62,11 @@ roto_status roto_segmenter_mask(roto_segmenter *s, int64_t id, uint8_t value, ui
     if (!mask || stride_bytes < s->frame_w)
         return roto_fail(ROTO_ERROR_ARGUMENT, "a mask with rows %lld bytes apart; they are %d long",
                          (long long)stride_bytes, s->frame_w);
-    const segment_object *o = segmenter_find(s, id);
+    segment_object *o = segmenter_find(s, id);
     if (!o || !o->present)
         return roto_fail(ROTO_ERROR_ARGUMENT, "object %lld is not among frame %lld's results",
                          (long long)id, (long long)s->frame);
-    mask_scaler_write(s->scaler, o->logits, value, mask, stride_bytes);
+    mask_scaler_write(s->scaler, segment_shown(s, o), value, mask, stride_bytes);
     return ROTO_OK;
 }
 
@@ -80,7 +81,7 @@ roto_status roto_segmenter_map(roto_segmenter *s, uint16_t *map, ptrdiff_t strid
     uint16_t n = 0;
     for (int32_t i = 0; i < s->n_objects; i++) {
         if (s->objects[i]->present)
-            mask_scaler_add_to_map(s->scaler, s->objects[i]->logits, ++n);
+            mask_scaler_add_to_map(s->scaler, segment_shown(s, s->objects[i]), ++n);
     }
     return ROTO_OK;
 }

@@ -24,6 +24,7 @@ roto_segmenter_params roto_segmenter_params_default(void)
         .max_conditioning = DEFAULT_CONDITIONING,
         .corrections_condition = 1,
         .max_hole_px = -1,
+        .zoom = -1,
         .max_batch = 0,
     };
 }
@@ -40,6 +41,9 @@ static roto_status check_params(const roto_segmenter_params *p)
         return roto_fail(ROTO_ERROR_ARGUMENT,
                          "segmenter: max_conditioning is %d; it has to be 1..%d",
                          p->max_conditioning, MEMORY_BANK_MAX_CONDITIONING);
+    if (p->zoom < -1 || p->zoom > 1)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter: zoom is %d; it has to be -1, 0 or 1",
+                         p->zoom);
     if (p->max_hole_px < -1)
         return roto_fail(ROTO_ERROR_ARGUMENT,
                          "segmenter: max_hole_px is %d; it has to be -1 or more", p->max_hole_px);
@@ -100,6 +104,7 @@ roto_status segmenter_new(sam2_model *model, const roto_segmenter_params *params
     status = check_params(&s->params);
     if (status != ROTO_OK)
         goto fail;
+    s->zoom = s->params.zoom == 1 && !s->model->config.image_size;
     status = open_backend(s);
     if (status != ROTO_OK)
         goto fail;
@@ -139,6 +144,7 @@ static void object_free(segment_object *o)
     memory_bank_free(&o->bank);
     free(o->logits);
     free(o->raw);
+    free(o->shown);
     free(o->pointer);
     free(o);
 }
@@ -184,7 +190,12 @@ static segment_object *object_new(roto_segmenter *s)
 
 static void forget_size(roto_segmenter *s)
 {
-    frame_input_free(s->input);
+    for (int i = 0; i < SEGMENT_VIEW_LEVELS; i++) {
+        frame_input_free(s->inputs[i]);
+        s->inputs[i] = NULL;
+    }
+    free(s->spread);
+    s->spread = NULL;
     segment_graphs_free(s->graphs);
     memory_window_free(s->window);
     mask_scaler_free(s->scaler);
@@ -193,7 +204,6 @@ static void forget_size(roto_segmenter *s)
     free(s->image_mask);
     free(s->features);
     free(s->prior);
-    s->input = NULL;
     s->graphs = NULL;
     s->window = NULL;
     s->scaler = NULL;
@@ -213,6 +223,7 @@ void roto_segmenter_close(roto_segmenter *s)
     if (s->backend)
         s->table->close(s->backend);
     sam2_model_free(s->model);
+    free(s->held_bytes);
     free(s->objects);
     free(s->spare);
     free(s->due);
@@ -245,7 +256,13 @@ static roto_status make_sized(roto_segmenter *s, const sam2_size *size)
     forget_size(s);
     forget_spare(s);
     s->size = *size;
-    ROTO_TRY(frame_input_new(size->image_w, size->image_h, c->image_mean, c->image_std, &s->input));
+    for (int i = 0; i < (s->zoom ? SEGMENT_VIEW_LEVELS : 1); i++)
+        ROTO_TRY(frame_input_new(size->image_w, size->image_h, c->image_mean, c->image_std,
+                                 &s->inputs[i]));
+    const int32_t finer = s->zoom ? SEGMENT_VIEW_FINER : 1;
+    s->shown_w = size->mask_w * finer;
+    s->shown_h = size->mask_h * finer;
+    s->spread = memory_new_array((size_t)s->shown_w * (size_t)s->shown_h, sizeof(float));
     ROTO_TRY(segment_graphs_new(s->model, size, s->table, s->backend,
                                 s->params.max_batch ? s->params.max_batch : CPU_BATCH, &s->graphs));
     ROTO_TRY(memory_window_new(s->model, size, &s->window));
@@ -255,7 +272,8 @@ static roto_status make_sized(roto_segmenter *s, const sam2_size *size)
     s->features =
         memory_new_array((size_t)size->w * (size_t)size->h * (size_t)c->d_model, sizeof(float));
     s->prior = memory_new_array(pixels, sizeof(float));
-    if (!s->hole_queue || !s->hole_state || !s->image_mask || !s->features || !s->prior)
+    if (!s->spread || !s->hole_queue || !s->hole_state || !s->image_mask || !s->features ||
+        !s->prior)
         return ROTO_ERROR_MEMORY;
     s->sized = true;
     return ROTO_OK;
@@ -292,7 +310,7 @@ roto_status segmenter_size(roto_segmenter *s, const roto_image *image)
     }
     if (!s->scaler || image->width != s->frame_w || image->height != s->frame_h) {
         mask_scaler *scaler = NULL;
-        ROTO_TRY(mask_scaler_new(size.mask_w, size.mask_h, image->width, image->height, &scaler));
+        ROTO_TRY(mask_scaler_new(s->shown_w, s->shown_h, image->width, image->height, &scaler));
         mask_scaler_free(s->scaler);
         s->scaler = scaler;
         s->frame_w = image->width;
@@ -383,6 +401,10 @@ static roto_status make_object_ready(roto_segmenter *s, segment_object *o)
         o->pointer = memory_new_array((size_t)c->d_model, sizeof(float));
     if (!o->raw)
         o->raw = memory_new_array((size_t)shape.mask_floats, sizeof(float));
+    if (s->zoom && !o->shown)
+        o->shown = memory_new_array((size_t)s->shown_w * (size_t)s->shown_h, sizeof(float));
+    if (s->zoom && !o->shown)
+        return ROTO_ERROR_MEMORY;
     o->logits = memory_new_array((size_t)shape.mask_floats, sizeof(float));
     return o->pointer && o->raw && o->logits ? ROTO_OK : ROTO_ERROR_MEMORY;
 }

@@ -10,6 +10,7 @@
 #include "track/mask_scale.h"
 #include "track/memory_window.h"
 #include "track/segment_graphs.h"
+#include "track/segment_view.h"
 
 #include <roto/segment.h>
 
@@ -31,11 +32,14 @@ typedef struct segment_object {
     size_t n_waiting, waiting_capacity;
 
     /* On the current frame: */
-    bool present; /* it has an answer there */
+    bool present;      /* it has an answer there */
+    segment_view view; /* that its logits are of */
     roto_segment_source source;
     prompt_set given; /* prompts that made the answer; frame -1: none. Its mask is not kept. */
     float *logits;    /* [mask_h, mask_w] */
     float *raw;       /* the same before holes were filled */
+    float *shown;     /* [shown_h, shown_w] the same over the whole frame; NULL without zoom */
+    bool shown_fresh; /* it shows these logits */
     float *pointer;   /* [d_model] */
     float object_score, iou;
     int32_t choice; /* of the decoder's masks; -1: a mask prompt */
@@ -53,6 +57,7 @@ typedef enum segment_part {
 
 struct roto_segmenter {
     roto_segmenter_params params;
+    bool zoom;
     sam2_model *model;
     const backend_table *table;
     backend *backend;
@@ -61,11 +66,17 @@ struct roto_segmenter {
     /* What depends on the model's input size; made with the first frame. */
     bool sized;
     sam2_size size;
-    frame_input *input;
+    frame_input *inputs[SEGMENT_VIEW_LEVELS]; /* the first alone without zoom */
     segment_graphs *graphs;
     memory_window *window;
     mask_scaler *scaler; /* for the current frame's size */
     int32_t frame_w, frame_h;
+    int32_t shown_w, shown_h; /* the grid on which logits are handed out */
+    segment_view view;        /* what the frame graph is given */
+    roto_image held;          /* the current frame, with zoom */
+    uint8_t *held_bytes;
+    size_t held_capacity;
+    float *spread; /* [shown_h, shown_w] scratch, with zoom */
     int32_t *hole_queue;
     uint8_t *hole_state;
     float *image_mask; /* [image_h, image_w], for mask prompts */
@@ -107,6 +118,17 @@ roto_status segmenter_size(roto_segmenter *s, const roto_image *image);
 roto_status segmenter_make_room(roto_segmenter *s, segment_object *o, int32_t n_points);
 
 void prompt_set_free(prompt_set *p);
+
+/* segment_look.c: what part of the frame the model sees. */
+
+/* Takes a frame: chooses the view by where the objects were and what waits for frame `index`. */
+roto_status segment_look(roto_segmenter *s, const roto_image *image, int64_t index);
+/* Looks at the current frame again, if a prompt for it needs another view. */
+roto_status segment_look_again(roto_segmenter *s, const segment_object *o, const prompt_set *p);
+/* Brings the object's answer to the present view. */
+void segment_bring(roto_segmenter *s, segment_object *o);
+/* The object's logits over the whole frame [shown_h, shown_w]. */
+const float *segment_shown(roto_segmenter *s, segment_object *o);
 
 /* segment_times.c: a frame begins; what was done since then or since the latest part belongs to
  * this one. */

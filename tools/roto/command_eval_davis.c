@@ -29,7 +29,7 @@ typedef struct davis_options {
     const char *model, *sequences, *json, *masks, *results, *pictures;
     int prompt, tracker;
     long long n_threads;
-    bool all_frames, quiet;
+    bool all_frames, whole_frames, quiet;
 } davis_options;
 
 /* ---- output ----------------------------------------------------------------------------------
@@ -178,6 +178,7 @@ static int evaluate(const davis_options *o, const char *dir, roto_davis_params *
         roto_segmenter_params segmenter_params = roto_segmenter_params_default();
         segmenter_params.compute.n_threads = (int32_t)o->n_threads;
         segmenter_params.max_objects = 255;
+        segmenter_params.zoom = !o->whole_frames;
         status = roto_segmenter_open(path.text, &segmenter_params, &segmenter);
     }
     params->segmenter = segmenter;
@@ -267,6 +268,10 @@ int command_eval_davis(int argc, char **argv)
                       "correlation filter: still, filter",
                       &o.tracker, trackers),
         option_flag("--all-frames", "score the first and the last frame, too", &o.all_frames),
+        option_flag("--whole-frames",
+                    "do not look closer where the objects are small and close\n"
+                    "together, as roto track does",
+                    &o.whole_frames),
         option_text("--json", "OUT",
                     "write all scores, also of each frame, as JSON; - is\n"
                     "standard output, without the table then",
