@@ -104,10 +104,12 @@ static int64_t list_keys(const attention *a, const item *it, int64_t *tokens, in
     if (a->valid.data)
         valid = a->valid.data + (a->valid.shape.dim[0] == 1 ? 0 : it->batch * a->valid.row_stride);
     int64_t n = 0;
-    for (int64_t cell = 0; cell < n_cells; cell++) {
-        const int64_t token = token_of(&a->k_grid, &c, cell);
-        if (!valid || valid[token] != 0)
-            tokens[n++] = token;
+    for (int64_t y = 0; y < c.height; y++) {
+        const int64_t row = (c.top + y) * a->k_grid.grid_w + c.left;
+        for (int64_t token = row; token < row + c.width; token++) {
+            if (!valid || valid[token] != 0)
+                tokens[n++] = token;
+        }
     }
     *n_outside = a->pad_k.data ? a->k_grid.window_h * a->k_grid.window_w - n_cells : 0;
     if (*n_outside > 0)
