@@ -127,7 +127,8 @@ static void put_entry(FILE *file, const char *signature, const char *name, long 
     const bool central = place >= 0;
     fputs(signature, file);
     put_number(file, 20, central ? 6 : 4);
-    put_number(file, 0, 10); /* method, time, date, checksum */
+    put_number(file, 0, 2); /* method */
+    put_number(file, 0, 8); /* time, date, checksum */
     put_number(file, (uint64_t)bytes, 4);
     put_number(file, (uint64_t)bytes, 4);
     put_number(file, strlen(name), 2);

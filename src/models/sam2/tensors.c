@@ -4,6 +4,7 @@
 #include "models/sam2/published_names.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_TENSORS = 1 << 16, N_POINT_EMBEDDINGS = 4 };
@@ -123,6 +124,11 @@ static roto_status put_hugging_face(sam2_tensors *to, const checkpoint *c, const
 /* ---- all --------------------------------------------------------------------------------------
  */
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(((const named_tensor *)a)->name, ((const named_tensor *)b)->name);
+}
+
 static roto_status read_all(const checkpoint *c, sam2_tensors *out)
 {
     const bool hugging_face = is_hugging_face(c);
@@ -151,6 +157,8 @@ roto_status sam2_tensors_read(const checkpoint *c, sam2_tensors *out)
     const roto_status status = out->items ? read_all(c, out) : ROTO_ERROR_MEMORY;
     if (status != ROTO_OK)
         sam2_tensors_free(out);
+    else if (out->n)
+        qsort(out->items, (size_t)out->n, sizeof(*out->items), compare_names);
     return status;
 }
 

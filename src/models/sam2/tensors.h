@@ -12,10 +12,10 @@ typedef struct sam2_tensors {
     memory_arena *arena;
 } sam2_tensors;
 
-/* Tensors under names of Hugging Face are renamed, cut and joined (published_names.h); what has no
- * official name keeps its own. Batch norms' counters, which only training reads, are left out. The
- * tensors' data belongs to the checkpoint, which has to stay open, but for EdgeTAM's joined keys
- * and values. */
+/* Sorted by name. Tensors under names of Hugging Face are renamed, cut and joined
+ * (published_names.h); what has no official name keeps its own. Batch norms' counters, which only
+ * training reads, are left out. The tensors' data belongs to the checkpoint, which has to stay
+ * open, but for EdgeTAM's joined keys and values. */
 roto_status sam2_tensors_read(const checkpoint *c, sam2_tensors *out);
 void sam2_tensors_free(sam2_tensors *tensors); /* a zeroed or freed one is fine */
 
