@@ -179,7 +179,7 @@ class Track:
     def __init__(self, engine, n_frames):
         self.predictor, self.side = engine.model, engine.config.image_size
         self.watch = Watch(engine.model)
-        self.n_frames = n_frames
+        self.n_frames, self.max_pointers = n_frames, engine.config.max_obj_ptrs
         n = (self.side // 4) ** 2
         self.n_samples = min(n, 512)
         self.logits = np.zeros((n_frames, OBJECTS, self.n_samples), np.float32)
@@ -217,6 +217,8 @@ class Track:
                 image = Image.fromarray(picture(self.side, t))
                 image.save(f"{folder}/{t:05d}.jpg", format="png")
             states = [self.predictor.init_state(folder) for _ in range(OBJECTS)]
+        for state in states:  # ages of pointers are measured as in any video of 16 frames or more
+            state["num_frames"] = max(self.n_frames, self.max_pointers)
         step = self.predictor._run_single_frame_inference
         for index, state in enumerate(states):
 
