@@ -35,6 +35,29 @@ def test_resumes_to_the_same_losses(bank, tmp_path):
     assert len(set(whole)) == 4
 
 
+def test_goes_on_from_weights_slowly(bank, tmp_path):
+    """Trained weights are what a new run starts from, and its first step hardly moves them."""
+
+    def run(folder, **more):
+        options = Options(out=str(folder), plan="smoke", steps=20, log_every=1, **more)
+        loop = Loop(bank, options)
+        loop.run()
+        return loop
+
+    run(tmp_path / "first", stop_at=2)
+    saved = torch.load(tmp_path / "first" / "averaged.pt", weights_only=True)
+    exported = tmp_path / "first.safetensors"
+    export.save(saved, ROTO_S, exported)
+    for start in (tmp_path / "first" / "averaged.pt", exported):
+        out = tmp_path / f"from-{start.name}"
+        loop = run(out, start=str(start), start_progress=0.5, stop_at=11)
+        assert loop.step == 11 and loop.progress() == 0.55
+        for name, value in loop.learner.model.state_dict().items():
+            # As far as float16 rounds, and a first small step.
+            torch.testing.assert_close(value, saved[name], rtol=1e-3, atol=2e-3, msg=name)
+        assert Loop(bank, loop.options).started_at == 10  # a resumed run still knows
+
+
 def test_clips_follow_the_seed_and_masks_the_objects(bank):
     shape = SMOKE[0].shapes[0]
     clips = [compose(bank, shape, Random("cpu", seed)) for seed in (1, 1, 2)]

@@ -48,6 +48,7 @@ class Loop:
         self.bank = bank.to(options.device)
         self.plan = schedule.PLANS[options.plan]
         self.step, self.elapsed, self.stage = 0, 0.0, -1
+        self.started_at = -schedule.START_STEPS  # the step at which the optimiser was new
         self.history = []
         self.learner = Learner(self._new_model(), options.device)
         self.checkpoint = os.path.join(options.out, "checkpoint.pt")
@@ -94,6 +95,7 @@ class Loop:
                 self.learner.drop_graphs()
                 self.stage = stage
             rate = schedule.learning_rate(self.progress(), o.rate)
+            rate *= schedule.after_start(self.step - self.started_at)
             self.learner.set_rate(rate, rate * schedule.TRUNK_SHARE)
             self.learner.step(self.batch())
             self.step += 1
@@ -131,6 +133,7 @@ class Loop:
         state = {
             "learner": self.learner.state_dict(),
             "step": self.step,
+            "started_at": self.started_at,
             "elapsed": self.elapsed,
             "history": self.history,
             "sums": self.learner.sums,
@@ -151,10 +154,12 @@ class Loop:
         for mine, p in zip(self.learner.averages, self.learner.parameters):
             mine.copy_(p.detach())
         self.step, self.elapsed = int(o.start_progress * o.steps), o.start_progress * o.seconds
+        self.started_at = self.step
 
     def _load(self):
         state = torch.load(self.checkpoint, map_location=self.options.device, weights_only=True)
         self.learner.load_state_dict(state["learner"])
         self.learner.sums.copy_(state["sums"])
         self.step, self.elapsed, self.history = state["step"], state["elapsed"], state["history"]
+        self.started_at = state["started_at"]
         print(f"resumed at step {self.step}", flush=True)

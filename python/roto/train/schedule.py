@@ -6,6 +6,7 @@ import math
 from .compose import Shape
 
 WARM_UP = 0.02
+START_STEPS = 100
 TRUNK_SHARE = 1 / 6  # the trunk's learning rate over the rest's
 TEACH_UNTIL = 0.3  # share of training in which memories sometimes hold true masks
 
@@ -41,6 +42,11 @@ def learning_rate(progress, peak):
         return peak * (0.02 + 0.98 * progress / WARM_UP)
     x = min(1.0, (progress - WARM_UP) / (1 - WARM_UP))
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * x)))
+
+
+def after_start(steps):
+    """Trained weights under a new optimiser, which at first steps too far: the share of the rate."""
+    return min(1.0, (steps + 1) / START_STEPS)
 
 
 def teaching(progress):
