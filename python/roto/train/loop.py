@@ -99,14 +99,13 @@ class Loop:
             self.learner.set_rate(rate, rate * schedule.TRUNK_SHARE)
             self.learner.step(self.batch())
             self.step += 1
+            # A device lags behind, by less than its queue holds and never past a line of the log.
+            self.elapsed = time.monotonic() - began
             if self.step % o.log_every == 0:
                 self._log(rate)
-                # The clock is read only here, after the device has caught up.
-                self.elapsed = time.monotonic() - began
                 if time.monotonic() - saved > o.save_every_s:
                     self.save()
                     saved = time.monotonic()
-        self.elapsed = time.monotonic() - began
         self.save()
         return self.history
 
