@@ -32,7 +32,7 @@ class Options:
     start: str = ""
     start_progress: float = 0.0  # the progress they stand for
     log_every: int = 50
-    save_every_s: float = 120.0
+    save_every_s: float = 60.0
     stop_at: int = 0  # leave early, as if interrupted
 
 
