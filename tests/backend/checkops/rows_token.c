@@ -31,6 +31,9 @@ static const check_row rows[] = {
     LINEAR(ROW_CHECK, "with a sum", DIMS(1, 10, 64), 16, 64, IDENTITY, BEFORE, DIMS(1, 10, 16)),
     LINEAR(ROW_CHECK, "sum after SiLU", DIMS(2, 5, 20), 12, 20, SILU, AFTER, DIMS(2, 5, 12)),
     LINEAR(ROW_CHECK, "long sums", DIMS(1, 6, 1100), 40, 1100, IDENTITY, NONE, ABSENT),
+    /* As large as a device's library of products is asked for. */
+    LINEAR(ROW_CHECK, "256 rows by 256 of 256", DIMS(1, 256, 256), 256, 256, RELU, BEFORE,
+           DIMS(1, 256, 256)),
     LINEAR(ROW_CHECK, "single output", DIMS(1, 5, 32), 1, 32, SIGMOID, NONE, ABSENT),
     {.name = "no bias", .op = OP_LINEAR, .n_in = 2, .in = {DIMS(3, 4, 8), DIMS(24, 8)}},
     LINEAR(ROW_BENCH, "Hiera-T block, first half", DIMS(1, 4096, 384), 1536, 384, GELU, NONE,

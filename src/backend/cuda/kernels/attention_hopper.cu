@@ -132,6 +132,8 @@ template <typename T>
 static __device__ __forceinline__ void produce(const attention_hopper_params *p,
                                                const hopper_shared<T> *s, const block_work *w)
 {
+    if (w->first >= w->last)
+        return; /* nobody would wait for the copy, which must not outlive the block */
     mbarrier_expect(s->q_full, CONSUMERS * T::Q_BYTES);
     for (int consumer = 0; consumer < CONSUMERS; consumer++)
         for (int block = 0; block < T::K_BLOCKS; block++)

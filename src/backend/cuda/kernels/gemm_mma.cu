@@ -167,7 +167,7 @@ cudaError_t gemm_mma_launch(const void *params, cudaStream_t stream)
     const gemm_params *p = (const gemm_params *)params;
     /* Large tiles read operands half as often, but have to be enough for every multiprocessor. */
     const int64_t large = (int64_t)blocks_for(p->rows, 128) * blocks_for(p->columns, 128);
-    if (large >= 128 && p->columns > 64)
+    if (large >= p->n_multiprocessors && p->columns > 64)
         return launch_tile<128, 128, 2>(p, stream);
     return launch_tile<64, 64, 4>(p, stream);
 }

@@ -157,6 +157,7 @@ typedef struct gemm_params {
      * columns are [ky][kx][scatter] and out's row (image, y, x) takes up scatter_h x scatter_w
      * pixels. */
     int32_t scatter, scatter_h, scatter_w;
+    int32_t n_multiprocessors;
     int32_t vector; /* gemm_mma: 4 where out and residual take four elements at once, else 1 */
 } gemm_params;
 cudaError_t gemm_simt_launch(const void *params, cudaStream_t stream);

@@ -160,7 +160,9 @@ static bool suits(const dev_site *site, const gemm_params *p)
     const bool has_it =
         (e->act.kind == UNARY_IDENTITY || e->act.kind == UNARY_RELU) &&
         e->residual_mode != RESIDUAL_AFTER &&
-        (e->residual_mode == RESIDUAL_NONE || e->residual.at.is_bf16 == p->out.at.is_bf16);
+        (e->residual_mode == RESIDUAL_NONE ||
+         (e->residual.at.is_bf16 == p->out.at.is_bf16 && e->residual.row_stride % 8 == 0 &&
+          (uintptr_t)e->residual.at.data % 16 == 0));
     return site->blas && plain && has_it && p->vector == 4 && p->columns % 8 == 0 &&
            p->out.row_stride % 8 == 0 && (uintptr_t)p->out.at.data % 16 == 0 &&
            (int64_t)p->rows * p->columns * p->k >= least_multiply_adds;
@@ -217,6 +219,13 @@ static bool choose_algorithm(blas_params *q)
         return false;
     cublasStatus_t s = b->preference_set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
                                          &bytes, sizeof(bytes));
+    /* It assumes 256 bytes unless told; tensors here begin at multiples of 16. */
+    static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
+    const uint32_t alignment = 16;
+    for (size_t i = 0; i < 4 && s == CUBLAS_STATUS_SUCCESS; i++)
+        s = b->preference_set(preference, alignments[i], &alignment, sizeof(alignment));
     if (s == CUBLAS_STATUS_SUCCESS)
         s = b->heuristic(b->handle, q->desc, q->w_layout, q->x_layout, q->c_layout, q->out_layout,
                          preference, 1, &found, &n_found);

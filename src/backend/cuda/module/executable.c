@@ -278,12 +278,17 @@ static roto_status enqueue(executable *e)
 /* Records a run once, so that later ones cost one call. */
 static roto_status capture(executable *e)
 {
+#ifdef ROTO_CUDA_EMULATE
+    return ROTO_OK; /* launches run at once there */
+#endif
     cudaStream_t stream = e->owner->stream;
     cudaGraph_t recorded = NULL;
-    const cudaError_t begun = cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
-    if (begun == cudaErrorNotSupported) /* only in emulation */
-        return ROTO_OK;
-    DEVICE_TRY(begun, "recording a run");
+    /* Once without recording: loading a kernel for the first time may not be possible meanwhile. */
+    for (int i = 0; i < graph_n_inputs(e->g); i++)
+        memset(e->inputs[i], 0, port_bytes(e, graph_input_at(e->g, i)));
+    ROTO_TRY(enqueue(e));
+    DEVICE_TRY(cudaStreamSynchronize(stream), "the first run");
+    DEVICE_TRY(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "recording a run");
     roto_status status = enqueue(e);
     const cudaError_t ended = cudaStreamEndCapture(stream, &recorded); /* also after a failure */
     if (status == ROTO_OK)
@@ -332,6 +337,8 @@ static roto_status build(executable *e, const graph *g)
         return ROTO_ERROR_MEMORY;
     for (size_t i = 0; i < e->n_steps; i++)
         e->infos[i] = e->steps[i].info;
+    /* Copies of weights may still be under way, in another stream than runs are. */
+    DEVICE_TRY(cudaDeviceSynchronize(), "copying weights");
     return capture(e);
 }
 

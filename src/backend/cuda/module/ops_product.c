@@ -43,6 +43,7 @@ static roto_status add_product(dev_site *site, gemm_params *p, const weight_orde
                        operand_aligned(&site->out, 4) &&
                        (!site->in[3].at.data || operand_aligned(&site->in[3], 4));
     p->vector = fours ? 4 : 1;
+    p->n_multiprocessors = site->n_multiprocessors;
     bool taken = false;
     ROTO_TRY(blas_add(site, p, flops, &taken));
     if (taken)
