@@ -224,8 +224,8 @@ int command_segment(int argc, char **argv)
                     "whole, ...), each in files of its own: MASK-0.png on",
                     &o.all),
         option_text("--segmenter", "FILE",
-                    "a .safetensors or .pt file; default: the roto_s that comes with\n"
-                    "roto. A bare name is looked up in the folder\n"
+                    "a .safetensors or .pt file; default: the roto_s that\n"
+                    "comes with roto. A bare name is looked up in the folder\n"
                     "ROTO_MODEL_DIR, else among the models of the program",
                     &o.segmenter),
         option_flag("--quiet", "print errors only", &o.quiet),

@@ -241,8 +241,9 @@ int command_track(int argc, char **argv)
         option_text("--preset", "NAME", "x264 preset of the overlay; default: superfast",
                     &o.preset),
         option_text("--segmenter", "FILE",
-                    "carries marked objects: a .safetensors or .pt file, found as\n"
-                    "--model is; default: the roto_s that comes with roto",
+                    "carries marked objects: a .safetensors or .pt file,\n"
+                    "found as --model is; default: the roto_s that comes\n"
+                    "with roto",
                     &o.segmenter),
         option_flag("--quiet", "print errors only", &o.quiet),
     };

@@ -22,7 +22,7 @@ class Config:
     # Input: either square, or width and height are multiples of `image_multiple` with about
     # `image_pixels` pixels.
     image_size: int = 0
-    image_pixels: int = 448 * 256
+    image_pixels: int = 512 * 288
     image_multiple: int = 32
     image_mean: tuple = (0.5, 0.5, 0.5)
     image_std: tuple = (0.5, 0.5, 0.5)
