@@ -9,12 +9,11 @@
  *   --input FILE     float32, all inputs one after the other; default: a ramp in -1..1
  *   --output FILE    write the outputs of the last run there, float32, one after the other
  *   --serve          instead of --runs: for every line "N" on standard input run N times and print
- *                    the milliseconds of each; bench/peers/segmenter_parts.py alternates with
- * others
+ *                    the milliseconds of each; bench/peers/segmenter_parts.py alternates so
  *   --runs N         default 50
  */
-#include "backend/backend.h"
-#include "base/clock.h"
+#include "graph_run.h"
+
 #include "base/error.h"
 #include "models/sam2/file.h"
 
@@ -31,12 +30,9 @@ typedef struct options {
 
 typedef struct bench {
     options o;
-    const backend_table *table;
-    backend *b;
     sam2_model *model;
     graph *g;
-    executable *e;
-    float *input; /* all inputs, one after the other */
+    graph_run run;
 } bench;
 
 static bool parse_value(const char *name, const char *value, options *o)
@@ -85,11 +81,6 @@ static bool parse(int argc, char **argv, options *o)
            o->frame_h > 0;
 }
 
-static int64_t port_count(const graph *g, const graph_port *port)
-{
-    return shape_count(&graph_tensor_at(g, port->tensor)->shape);
-}
-
 static roto_status build(bench *b)
 {
     const sam2_size size = sam2_size_for(&b->model->config, b->o.frame_w, b->o.frame_h);
@@ -104,140 +95,48 @@ static roto_status build(bench *b)
     return roto_fail(ROTO_ERROR_ARGUMENT, "no part \"%s\"", b->o.part);
 }
 
-static roto_status make_input(bench *b)
+static roto_status print_times(bench *b)
 {
-    int64_t count = 0, n_read = 0;
-    for (int i = 0; i < graph_n_inputs(b->g); i++)
-        count += port_count(b->g, graph_input_at(b->g, i));
-    b->input = calloc((size_t)count, sizeof(float));
-    if (!b->input)
-        return roto_fail(ROTO_ERROR_MEMORY, "out of memory: inputs");
-    for (int64_t i = 0; i < count; i++)
-        b->input[i] = (float)(i * 7919 % 256) / 128 - 1;
-    if (!b->o.input)
-        return ROTO_OK;
-    FILE *f = fopen(b->o.input, "rb");
-    if (f) {
-        n_read = (int64_t)fread(b->input, sizeof(float), (size_t)count, f);
-        fclose(f);
-    }
-    if (n_read != count)
-        return roto_fail(ROTO_ERROR_IO, "%s: it has to hold %lld floats", b->o.input,
-                         (long long)count);
+    double median_ms = 0, least_ms = 0;
+    ROTO_TRY(graph_run_many(&b->run, b->o.n_runs, &median_ms, &least_ms));
+    printf("%s, %d objects, %d threads: median %.3f ms, least %.3f ms of %d runs; %.1f MB\n",
+           b->o.part, b->o.batch, b->o.n_threads, median_ms, least_ms, b->o.n_runs,
+           (double)b->run.table->memory_bytes(b->run.e) * 1e-6);
     return ROTO_OK;
 }
 
-static roto_status run_once(bench *b, double *ms)
-{
-    const float *from = b->input;
-    for (int i = 0; i < graph_n_inputs(b->g); i++) { /* a run may have overwritten them */
-        const int64_t count = port_count(b->g, graph_input_at(b->g, i));
-        memcpy(b->table->input(b->e, i), from, (size_t)count * sizeof(float));
-        from += count;
-    }
-    const int64_t start = clock_now_ns();
-    ROTO_TRY(b->table->run(b->e));
-    *ms = (double)(clock_now_ns() - start) * 1e-6;
-    return ROTO_OK;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static roto_status run_many(bench *b)
-{
-    double *ms = calloc((size_t)b->o.n_runs, sizeof(*ms));
-    if (!ms)
-        return roto_fail(ROTO_ERROR_MEMORY, "out of memory: times");
-    roto_status status = ROTO_OK;
-    for (int i = 0; i < b->o.n_runs && status == ROTO_OK; i++)
-        status = run_once(b, &ms[i]);
-    if (status == ROTO_OK) {
-        qsort(ms, (size_t)b->o.n_runs, sizeof(*ms), by_value);
-        printf("%s, %d objects, %d threads: median %.3f ms, least %.3f ms of %d runs; %.1f MB\n",
-               b->o.part, b->o.batch, b->o.n_threads, ms[b->o.n_runs / 2], ms[0], b->o.n_runs,
-               (double)b->table->memory_bytes(b->e) * 1e-6);
-    }
-    free(ms);
-    return status;
-}
-
-static roto_status serve(bench *b)
-{
-    char line[64];
-    while (fgets(line, sizeof(line), stdin)) {
-        for (int n = atoi(line); n > 0; n--) {
-            double ms = 0;
-            ROTO_TRY(run_once(b, &ms));
-            printf("%.4f ", ms);
-        }
-        printf("\n");
-        fflush(stdout);
-    }
-    return ROTO_OK;
-}
-
-/* The least time of each kernel over several runs. */
 static roto_status print_profile(bench *b)
 {
     enum { RUNS = 20 };
-    const kernel_info *infos = NULL;
+    kernel_info *kernels;
     int n = 0;
-    double *least = NULL;
-    for (int r = 0; r < RUNS; r++) {
-        double ms = 0;
-        ROTO_TRY(run_once(b, &ms)); /* sets the inputs */
-        ROTO_TRY(b->table->profile(b->e, &infos, &n));
-        if (!least)
-            least = calloc((size_t)n + 1, sizeof(*least));
-        if (!least)
-            return roto_fail(ROTO_ERROR_MEMORY, "out of memory: profile");
-        for (int i = 0; i < n; i++)
-            least[i] = r == 0 || infos[i].seconds < least[i] ? infos[i].seconds : least[i];
-    }
+    ROTO_TRY(graph_run_profile(&b->run, RUNS, &kernels, &n));
     for (int i = 0; i < n; i++)
-        printf("%9.1f us %7.1f GFLOP/s  %-18s %-20s %s\n", least[i] * 1e6,
-               (double)infos[i].flops / least[i] * 1e-9, op_name(infos[i].op), infos[i].kernel,
-               infos[i].node);
-    free(least);
+        printf("%9.1f us %7.1f GFLOP/s  %-18s %-20s %s\n", kernels[i].seconds * 1e6,
+               (double)kernels[i].flops / kernels[i].seconds * 1e-9, op_name(kernels[i].op),
+               kernels[i].kernel, kernels[i].node);
+    free(kernels);
     return ROTO_OK;
-}
-
-static roto_status write_outputs(bench *b)
-{
-    FILE *f = fopen(b->o.output, "wb");
-    if (!f)
-        return roto_fail(ROTO_ERROR_IO, "cannot create %s", b->o.output);
-    bool written = true;
-    for (int i = 0; i < graph_n_outputs(b->g); i++) {
-        const size_t count = (size_t)port_count(b->g, graph_output_at(b->g, i));
-        written = fwrite(b->table->output(b->e, i), sizeof(float), count, f) == count && written;
-    }
-    written = fclose(f) == 0 && written;
-    return written ? ROTO_OK : roto_fail(ROTO_ERROR_IO, "cannot write %s", b->o.output);
 }
 
 static roto_status measure(bench *b)
 {
     ROTO_TRY(sam2_model_open(b->o.model, &b->model));
     ROTO_TRY(build(b));
-    ROTO_TRY(make_input(b));
+    b->run.g = b->g;
+    ROTO_TRY(graph_run_set_input(&b->run, b->o.input, -1, 1.0f / 128));
     const backend_params params = {.n_threads = b->o.n_threads};
-    ROTO_TRY(b->table->open(&params, &b->b));
-    ROTO_TRY(b->table->compile(b->b, b->g, &b->e));
-    ROTO_TRY(b->o.serve ? serve(b) : run_many(b));
+    ROTO_TRY(graph_run_compile(&b->run, &params));
+    ROTO_TRY(b->o.serve ? graph_run_serve(&b->run) : print_times(b));
     if (b->o.output)
-        ROTO_TRY(write_outputs(b));
+        ROTO_TRY(graph_run_write_outputs(&b->run, b->o.output));
     return b->o.profile ? print_profile(b) : ROTO_OK;
 }
 
 int main(int argc, char **argv)
 {
-    bench b = {.table = NULL};
-    if (!parse(argc, argv, &b.o) || !(b.table = backend_find(b.o.backend))) {
+    bench b = {.run = {.table = NULL}};
+    if (!parse(argc, argv, &b.o) || !(b.run.table = backend_find(b.o.backend))) {
         fprintf(stderr, "bench_sam2 MODEL.safetensors frame|attention|decoder|encoder "
                         "[--size WxH] [--batch N] [--backend NAME] [--threads N] [--profile] "
                         "[--input FILE] [--output FILE] [--serve] [--runs N]\n");
@@ -246,11 +145,8 @@ int main(int argc, char **argv)
     const roto_status status = measure(&b);
     if (status != ROTO_OK)
         fprintf(stderr, "bench_sam2: %s\n", roto_error_message());
-    b.table->release(b.e);
-    if (b.b)
-        b.table->close(b.b);
+    graph_run_free(&b.run);
     graph_free(b.g);
     sam2_model_free(b.model);
-    free(b.input);
     return status == ROTO_OK ? 0 : 1;
 }
