@@ -11,45 +11,19 @@ difference of the outputs to ONNX Runtime's.
 """
 import argparse
 import pathlib
-import subprocess
 import tempfile
-import time
 
 import numpy as np
 import onnxruntime
 import openvino
 
-
-def milliseconds(run, n):
-    times = []
-    for _ in range(n):
-        start = time.perf_counter()
-        run()
-        times.append((time.perf_counter() - start) * 1e3)
-    return times
+from alternating import Served, alternate, milliseconds
 
 
-class Roto:
-    """bench_model --serve, a process that runs the model whenever it is told to."""
-
-    def __init__(self, bench, model, threads, image, folder):
-        self.output = pathlib.Path(folder) / "output"
-        nhwc = pathlib.Path(folder) / "input"
-        np.ascontiguousarray(image.transpose(0, 2, 3, 1)).tofile(nhwc)
-        self.process = subprocess.Popen(
-            [bench, model, "--threads", str(threads), "--serve", "--input", nhwc, "--output", self.output],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def run(self, n):
-        self.process.stdin.write(f"{n}\n")
-        self.process.stdin.flush()
-        return [float(word) for word in self.process.stdout.readline().split()]
-
-    def outputs(self):
-        self.process.stdin.close()
-        if self.process.wait() != 0:
-            raise SystemExit("bench_model failed")
-        return np.fromfile(self.output, np.float32)
+def served(bench, model, threads, image, folder):
+    nhwc = pathlib.Path(folder) / "input"
+    np.ascontiguousarray(image.transpose(0, 2, 3, 1)).tofile(nhwc)
+    return Served([bench, model, "--threads", str(threads)], nhwc, pathlib.Path(folder) / "output")
 
 
 class OnnxRuntime:
@@ -106,17 +80,11 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         programs = {
-            "roto": Roto(args.bench, args.model, args.threads, image, folder),
+            "roto": served(args.bench, args.model, args.threads, image, folder),
             "onnxruntime " + onnxruntime.__version__: OnnxRuntime(args.model, args.threads, image),
             "openvino " + openvino.__version__.split("-")[0]: OpenVino(args.model, args.threads, image),
         }
-        times = {name: [] for name in programs}
-        for program in programs.values():
-            program.run(3)
-        for _ in range(args.rounds):
-            for name, program in programs.items():
-                time.sleep(0.05)
-                times[name] += program.run(args.runs)
+        times = alternate(programs, args.rounds, args.runs, 3, 0.05)
         outputs = {name: program.outputs() for name, program in programs.items()}
 
     own, reference = [np.median(times["roto"]), list(outputs.values())[1].astype(np.float64)]

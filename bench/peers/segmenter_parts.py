@@ -25,6 +25,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from alternating import Served, alternate, milliseconds
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
 
@@ -131,36 +133,10 @@ def to_roto(part, name, arrays):
     return np.concatenate([np.ravel(a) for a in flat])
 
 
-def milliseconds(run, n):
-    times = []
-    for _ in range(n):
-        start = time.perf_counter()
-        run()
-        times.append((time.perf_counter() - start) * 1e3)
-    return times
-
-
-class Roto:
-    """bench_sam2 --serve, a process that runs the graph whenever it is told to."""
-
-    def __init__(self, args, part, name, folder):
-        self.output = folder / "output"
-        to_roto(part, "inputs", [a.numpy() for a in part.inputs()]).tofile(folder / "input")
-        self.process = subprocess.Popen(
-            [args.bench, args.model, name, "--size", args.size, "--batch", str(part.n), "--threads",
-             str(args.threads), "--serve", "--input", folder / "input", "--output", self.output],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def run(self, n):
-        self.process.stdin.write(f"{n}\n")
-        self.process.stdin.flush()
-        return [float(word) for word in self.process.stdout.readline().split()]
-
-    def outputs(self):
-        self.process.stdin.close()
-        if self.process.wait() != 0:
-            raise SystemExit("bench_sam2 failed")
-        return np.fromfile(self.output, np.float32)
+def served(args, part, name, folder):
+    to_roto(part, "inputs", [a.numpy() for a in part.inputs()]).tofile(folder / "input")
+    return Served([args.bench, args.model, name, "--size", args.size, "--batch", str(part.n), "--threads",
+                   str(args.threads)], folder / "input", folder / "output")
 
 
 class PyTorch:
@@ -218,18 +194,12 @@ def measure(args, part, name, folder):
         warnings.simplefilter("ignore")
         torch.onnx.export(part, tuple(part.inputs()), str(onnx), opset_version=17, dynamo=False)
     programs = {
-        "roto": Roto(args, part, name, folder),
+        "roto": served(args, part, name, folder),
         "PyTorch " + torch.__version__.split("+")[0]: PyTorch(args, part),
         "ONNX Runtime " + onnxruntime.__version__: OnnxRuntime(args, part, onnx),
         "OpenVINO " + openvino.__version__.split("-")[0]: OpenVino(args, part, onnx),
     }
-    times = {program: [] for program in programs}
-    for program in programs.values():
-        program.run(2)
-    for _ in range(args.rounds):
-        for key, program in programs.items():
-            time.sleep(0.02)
-            times[key] += program.run(args.runs)
+    times = alternate(programs, args.rounds, args.runs, 2, 0.02)
     outputs = {key: program.outputs().astype(np.float64) for key, program in programs.items()}
     reference = list(outputs.values())[1]
     rows = []
