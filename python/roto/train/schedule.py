@@ -24,9 +24,9 @@ def clip_shape(clips, frames, width, height, targets=2, real_share=0.25):
 # Every shape costs half a minute of a GPU's time before its first step: few of them, and those of
 # a stage that a resumed run has passed are never made.
 FULL = (
-    Stage(0.3, (clip_shape(48, 4, 384, 224),)),
-    Stage(0.7, (clip_shape(32, 6, 448, 256),)),
-    Stage(1.01, (clip_shape(16, 12, 448, 256),)),
+    Stage(0.25, (clip_shape(48, 4, 448, 256),)),
+    Stage(0.6, (clip_shape(28, 6, 512, 288),)),
+    Stage(1.01, (clip_shape(14, 12, 512, 288),)),
 )
 SMOKE = (Stage(1.01, (clip_shape(4, 3, 64, 64),)),)
 PLANS = {"full": FULL, "smoke": SMOKE}
