@@ -36,14 +36,16 @@ struct mask_scaler {
     uint8_t levels[2 * MATTE_LOGIT * MATTE_STEPS + 1]; /* by logit; made with the first matte */
 };
 
+/* In single precision and with a fused multiply-add, as PyTorch computes it on a CPU: places that
+ * are rounded otherwise move a logit by up to a thousandth, and pixels on the outline with it. */
 static tap tap_of(int32_t i, int32_t n_in, int32_t n_out)
 {
-    double at = ((double)i + 0.5) * (double)n_in / (double)n_out - 0.5;
+    float at = fmaf((float)n_in / (float)n_out, (float)i + 0.5f, -0.5f);
     at = at < 0 ? 0 : at;
     tap t = {.first = (int32_t)at};
     t.first = t.first < n_in ? t.first : n_in - 1;
     t.second = t.first + 1 < n_in ? t.first + 1 : t.first;
-    t.part = (float)(at - (double)t.first);
+    t.part = at - (float)t.first;
     return t;
 }
 
@@ -210,6 +212,23 @@ bool mask_scaler_box(mask_scaler *s, const float *logits, mask_edges *out)
         out->y1 = y + 1;
     }
     return out->y1 > 0;
+}
+
+float mask_scaler_stability(mask_scaler *s, const float *logits, float offset)
+{
+    const extent e = extent_above(s, logits, -offset);
+    int32_t from, end;
+    output_columns(s, &e, &from, &end);
+    int32_t inner = 0, outer = 0;
+    for (int32_t y = 0; y < s->frame_h; y++) {
+        if (!wide_row(s, logits, &e, y, from, end))
+            continue;
+        for (int32_t i = 0; i < end - from; i++) {
+            inner += s->wide[i] > offset;
+            outer += s->wide[i] > -offset;
+        }
+    }
+    return outer > 0 ? (float)inner / (float)outer : 0;
 }
 
 mask_edges mask_scaler_reach(const mask_scaler *s, const float *logits)
