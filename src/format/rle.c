@@ -82,35 +82,46 @@ static bool add_column(rle_mask *rle, open_run *run, const uint8_t *at, ptrdiff_
     return true;
 }
 
-static bool add_empty_strip(rle_mask *rle, open_run *run)
+static bool add_empty(rle_mask *rle, open_run *run, int32_t n_columns)
 {
+    if (n_columns == 0)
+        return true;
     if (run->on_object) {
         if (!put_count(rle, run->length))
             return false;
         *run = (open_run){0};
     }
-    run->length += STRIP_COLUMNS * (uint32_t)rle->height;
+    run->length += (uint32_t)n_columns * (uint32_t)rle->height;
     return true;
 }
 
 roto_status rle_encode(const uint8_t *mask, int32_t width, int32_t height, ptrdiff_t stride_bytes,
                        rle_mask *out)
 {
+    return rle_encode_columns(mask, width, height, stride_bytes, 0, width, out);
+}
+
+roto_status rle_encode_columns(const uint8_t *mask, int32_t width, int32_t height,
+                               ptrdiff_t stride_bytes, int32_t first, int32_t end, rle_mask *out)
+{
     ROTO_TRY(set_size(out, width, height));
     open_run run = {0};
-    for (int32_t x = 0; x < width;) {
+    if (!add_empty(out, &run, first))
+        return ROTO_ERROR_MEMORY;
+    for (int32_t x = first; x < end;) {
         /* Most of most masks is empty. */
-        if (width - x >= STRIP_COLUMNS && strip_is_empty(mask + x, height, stride_bytes)) {
-            if (!add_empty_strip(out, &run))
+        if (end - x >= STRIP_COLUMNS && strip_is_empty(mask + x, height, stride_bytes)) {
+            if (!add_empty(out, &run, STRIP_COLUMNS))
                 return ROTO_ERROR_MEMORY;
             x += STRIP_COLUMNS;
             continue;
         }
-        for (int i = 0; i < STRIP_COLUMNS && x < width; i++, x++)
+        for (int i = 0; i < STRIP_COLUMNS && x < end; i++, x++)
             if (!add_column(out, &run, mask + x, stride_bytes))
                 return ROTO_ERROR_MEMORY;
     }
-    return put_count(out, run.length) ? ROTO_OK : ROTO_ERROR_MEMORY;
+    return add_empty(out, &run, width - end) && put_count(out, run.length) ? ROTO_OK
+                                                                           : ROTO_ERROR_MEMORY;
 }
 
 void rle_decode(const rle_mask *rle, uint8_t value, uint8_t *mask, ptrdiff_t stride_bytes)

@@ -31,6 +31,10 @@ void rle_text_free(rle_text *text);
 roto_status rle_encode(const uint8_t *mask, int32_t width, int32_t height, ptrdiff_t stride_bytes,
                        rle_mask *out);
 
+/* The same for a mask that has nothing outside the columns first..end - 1. */
+roto_status rle_encode_columns(const uint8_t *mask, int32_t width, int32_t height,
+                               ptrdiff_t stride_bytes, int32_t first, int32_t end, rle_mask *out);
+
 /* Takes counts from elsewhere. ROTO_ERROR_FORMAT unless they add up to the pixels of the mask. */
 roto_status rle_take(const uint32_t *counts, size_t n, int32_t width, int32_t height,
                      rle_mask *out);

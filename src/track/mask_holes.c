@@ -5,8 +5,10 @@
 
 enum { UNSEEN, QUEUED, LARGE }; /* LARGE: of a region that is known to be no hole */
 
+/* Which regions are looked for, and in what. */
 typedef struct region {
     const float *logits;
+    bool inside; /* of logits above 0; else of those that are not */
     uint8_t *state;
     int32_t *queue;
     int32_t w, h, n;
@@ -18,7 +20,7 @@ static void visit(region *r, int32_t x, int32_t y)
     if (x < 0 || x >= r->w || y < 0 || y >= r->h)
         return;
     const int32_t i = y * r->w + x;
-    if (r->logits[i] > 0)
+    if ((r->logits[i] > 0) != r->inside)
         return;
     if (r->state[i] == LARGE)
         r->large = true;
@@ -44,24 +46,40 @@ static void follow(region *r, int32_t x, int32_t y, int32_t max_area)
     }
 }
 
-void mask_fill_holes(float *logits, int32_t w, int32_t h, int32_t max_area, int32_t *queue,
-                     uint8_t *state)
+/* Gives the pixels of small regions `logit` in out, which may be r->logits. */
+static void replace_small(region *r, int32_t max_area, float logit, float *out)
 {
     if (max_area <= 0)
         return;
-    memset(state, UNSEEN, (size_t)w * (size_t)h);
-    region r = {.logits = logits, .state = state, .queue = queue, .w = w, .h = h};
-    for (int32_t y = 0; y < h; y++) {
-        for (int32_t x = 0; x < w; x++) {
-            const int32_t i = y * w + x;
-            if (logits[i] > 0 || state[i] != UNSEEN)
+    memset(r->state, UNSEEN, (size_t)r->w * (size_t)r->h);
+    for (int32_t y = 0; y < r->h; y++) {
+        for (int32_t x = 0; x < r->w; x++) {
+            const int32_t i = y * r->w + x;
+            if ((r->logits[i] > 0) != r->inside || r->state[i] != UNSEEN)
                 continue;
-            follow(&r, x, y, max_area);
-            for (int32_t k = 0; k < r.n; k++) {
-                state[queue[k]] = LARGE; /* of a filled one it is never looked at again */
-                if (!r.large)
-                    logits[queue[k]] = MASK_HOLE_LOGIT;
+            follow(r, x, y, max_area);
+            for (int32_t k = 0; k < r->n; k++) {
+                r->state[r->queue[k]] = LARGE; /* of a replaced one it is never looked at again */
+                if (!r->large)
+                    out[r->queue[k]] = logit;
             }
         }
     }
+}
+
+void mask_fill_holes(float *logits, int32_t w, int32_t h, int32_t max_area, int32_t *queue,
+                     uint8_t *state)
+{
+    region r = {.logits = logits, .state = state, .queue = queue, .w = w, .h = h};
+    replace_small(&r, max_area, MASK_HOLE_LOGIT, logits);
+}
+
+void mask_clean(const float *logits, int32_t w, int32_t h, int32_t max_area, int32_t *queue,
+                uint8_t *state, float *out)
+{
+    memcpy(out, logits, (size_t)w * (size_t)h * sizeof(*out));
+    region r = {.logits = logits, .state = state, .queue = queue, .w = w, .h = h};
+    replace_small(&r, max_area, MASK_CLEAN_LOGIT, out);
+    r.inside = true;
+    replace_small(&r, max_area, -MASK_CLEAN_LOGIT, out);
 }
