@@ -22,6 +22,7 @@ struct segment_graphs {
     compiled decoder[SEGMENT_N_BATCHES];
     compiled prompted[SEGMENT_N_SPARSE];
     compiled encoder[SEGMENT_N_BATCHES];
+    compiled points;
 };
 
 /* The smallest power of two that holds n, as an exponent. */
@@ -97,6 +98,7 @@ void segment_graphs_free(segment_graphs *s)
     }
     for (int i = 0; i < SEGMENT_N_SPARSE; i++)
         release(s, &s->prompted[i]);
+    release(s, &s->points);
     free(s);
 }
 
@@ -158,6 +160,16 @@ roto_status segment_graphs_encoder(segment_graphs *s, int32_t batch, executable 
     *out = c->e;
     return c->e ? ROTO_OK
                 : finish(s, c, sam2_memory_encoder_graph(s->model, &s->size, batch, &c->g), out);
+}
+
+roto_status segment_graphs_points(segment_graphs *s, executable **out)
+{
+    compiled *c = &s->points;
+    *out = c->e;
+    return c->e ? ROTO_OK
+                : finish(s, c,
+                         sam2_point_decoder_graph(s->model, &s->size, SEGMENT_POINT_BATCH, &c->g),
+                         out);
 }
 
 roto_status segment_graphs_prepare(segment_graphs *s, int32_t n_objects, int32_t n_conditioning,

@@ -10,7 +10,8 @@ enum {
     SEGMENT_N_BATCHES = 4,      /* 1, 2, 4 and 8 objects */
     SEGMENT_N_CONDITIONING = 4, /* 1, 2, 4 and 8 prompted frames */
     SEGMENT_N_SPARSE = 3,       /* 3, 15 and 63 points and a padding */
-    SEGMENT_MAX_POINTS = 63
+    SEGMENT_MAX_POINTS = 63,
+    SEGMENT_POINT_BATCH = 8 /* single points that are answered at once */
 };
 
 typedef struct segment_graphs segment_graphs;
@@ -39,6 +40,7 @@ roto_status segment_graphs_attention(segment_graphs *s, int32_t batch, int32_t n
                                      executable **out);
 roto_status segment_graphs_decoder(segment_graphs *s, int32_t batch, executable **out);
 roto_status segment_graphs_prompted(segment_graphs *s, int32_t n_points, executable **out);
+roto_status segment_graphs_points(segment_graphs *s, executable **out);
 roto_status segment_graphs_encoder(segment_graphs *s, int32_t batch, executable **out);
 
 #endif

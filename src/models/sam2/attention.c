@@ -1,5 +1,7 @@
 #include "models/sam2/attention.h"
 
+#include "models/sam2/constants.h"
+
 #include <math.h>
 
 attention_weights attention_bind(weights *w, const char *prefix, int64_t dim, int64_t inner,
@@ -13,12 +15,22 @@ attention_weights attention_bind(weights *w, const char *prefix, int64_t dim, in
     };
 }
 
+/* Projected queries, repeated where several batches of keys share them. */
+static tensor_id queries_for(graph *g, const attention_weights *a, tensor_id q, tensor_id k)
+{
+    const tensor_id projected = linear_apply(g, &a->q, q);
+    if (projected == TENSOR_NONE || k == TENSOR_NONE ||
+        graph_tensor_at(g, q)->shape.dim[0] >= graph_tensor_at(g, k)->shape.dim[0])
+        return projected;
+    return repeat_batch(g, projected, graph_tensor_at(g, k)->shape.dim[0]);
+}
+
 tensor_id attention_apply(graph *g, const attention_weights *a, int heads, tensor_id q, tensor_id k,
                           tensor_id v, tensor_id valid)
 {
     const attention_attr attr = {.heads = heads,
                                  .scale = (float)(1.0 / sqrt((double)(a->q.n / heads)))};
-    const tensor_id in[8] = {linear_apply(g, &a->q, q),
+    const tensor_id in[8] = {queries_for(g, a, q, k),
                              linear_apply(g, &a->k, k),
                              linear_apply(g, &a->v, v),
                              TENSOR_NONE,

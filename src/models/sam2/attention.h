@@ -13,7 +13,8 @@ typedef struct attention_weights {
 attention_weights attention_bind(weights *w, const char *prefix, int64_t dim, int64_t inner,
                                  int64_t kv_dim);
 
-/* Queries, keys and values [batch, tokens, dim]; valid [batch, key tokens] or TENSOR_NONE. */
+/* Queries, keys and values [batch, tokens, dim]; valid [batch, key tokens] or TENSOR_NONE. A batch
+ * of 1 on one side is shared by all of the other's. */
 tensor_id attention_apply(graph *g, const attention_weights *a, int heads, tensor_id q, tensor_id k,
                           tensor_id v, tensor_id valid);
 

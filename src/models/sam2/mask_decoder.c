@@ -98,7 +98,9 @@ mask_decoder_outputs mask_decoder_build(graph *g, const mask_decoder_weights *m,
     const int64_t d = config->d_model, n_cells = (int64_t)size->h * size->w;
     graph_scope(g, "decoder.");
     tensor_id tokens = all_tokens(g, m, p, in, batch);
-    tensor_id image = graph_reshape(g, add(g, in->features, in->dense), SHAPE(batch, n_cells, d));
+    const int64_t n_images = graph_tensor_at(g, in->features)->shape.dim[0];
+    tensor_id image =
+        graph_reshape(g, add(g, in->features, in->dense), SHAPE(n_images, n_cells, d));
     const tensor_id image_pe = constant_fourier_grid(g, size, p->gaussian, config->d_model);
     two_way_build(g, &m->transformer, image_pe, in->valid, &tokens, &image);
 

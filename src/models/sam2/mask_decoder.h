@@ -25,7 +25,7 @@ typedef struct mask_decoder_weights {
 mask_decoder_weights mask_decoder_bind(weights *w, const sam2_config *config);
 
 typedef struct mask_decoder_inputs {
-    tensor_id features;    /* [batch, h, w, d_model], conditioned on memory */
+    tensor_id features;    /* [batch or 1, h, w, d_model], conditioned on memory */
     tensor_id high_res_s0; /* [1, 4 h, 4 w, d_model / 8] */
     tensor_id high_res_s1; /* [1, 2 h, 2 w, d_model / 4] */
     tensor_id dense;       /* [batch or 1, h or 1, w or 1, d_model] */

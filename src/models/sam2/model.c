@@ -175,6 +175,18 @@ roto_status sam2_memory_attention_graph(const sam2_model *m, const sam2_size *si
     return finish(g, out);
 }
 
+static mask_decoder_inputs decoder_inputs(graph *g, const sam2_model *m, const sam2_size *size,
+                                          int64_t n_features)
+{
+    const int64_t d = m->config.d_model;
+    mask_decoder_inputs in = {.sparse = TENSOR_NONE, .valid = TENSOR_NONE};
+    in.features = input(g, "features", SHAPE(n_features, size->h, size->w, d));
+    in.high_res_s0 = input(g, "high_res_s0", SHAPE(1, size->mask_h, size->mask_w, d / 8));
+    in.high_res_s1 =
+        input(g, "high_res_s1", SHAPE(1, (int64_t)size->h * 2, (int64_t)size->w * 2, d / 4));
+    return in;
+}
+
 roto_status sam2_mask_decoder_graph(const sam2_model *m, const sam2_size *size, int64_t batch,
                                     int64_t n_sparse, graph **out)
 {
@@ -182,11 +194,7 @@ roto_status sam2_mask_decoder_graph(const sam2_model *m, const sam2_size *size, 
     *out = NULL;
     ROTO_TRY(graph_new(&g));
     const int64_t d = m->config.d_model;
-    mask_decoder_inputs in = {.sparse = TENSOR_NONE, .valid = TENSOR_NONE};
-    in.features = input(g, "features", SHAPE(batch, size->h, size->w, d));
-    in.high_res_s0 = input(g, "high_res_s0", SHAPE(1, size->mask_h, size->mask_w, d / 8));
-    in.high_res_s1 =
-        input(g, "high_res_s1", SHAPE(1, (int64_t)size->h * 2, (int64_t)size->w * 2, d / 4));
+    mask_decoder_inputs in = decoder_inputs(g, m, size, batch);
     if (n_sparse > 0) {
         in.sparse = input(g, "sparse", SHAPE(batch, n_sparse, d));
         in.valid = input(g, "valid", SHAPE(batch, SAM2_N_OUTPUT_TOKENS + n_sparse));
@@ -202,6 +210,22 @@ roto_status sam2_mask_decoder_graph(const sam2_model *m, const sam2_size *size, 
     graph_output(g, "ious", decoded.ious);
     graph_output(g, "object_score", decoded.object_score);
     graph_output(g, "pointers", decoded.pointers);
+    return finish(g, out);
+}
+
+roto_status sam2_point_decoder_graph(const sam2_model *m, const sam2_size *size, int64_t batch,
+                                     graph **out)
+{
+    graph *g = NULL;
+    *out = NULL;
+    ROTO_TRY(graph_new(&g));
+    mask_decoder_inputs in = decoder_inputs(g, m, size, 1);
+    in.sparse = input(g, "sparse", SHAPE(batch, SAM2_POINT_TOKENS, m->config.d_model));
+    in.dense = prompt_encoder_no_mask_build(g, &m->prompt_encoder);
+    const mask_decoder_outputs decoded =
+        mask_decoder_build(g, &m->mask_decoder, &m->prompt_encoder, &m->config, size, &in, batch);
+    graph_output(g, "masks", decoded.masks);
+    graph_output(g, "ious", decoded.ious);
     return finish(g, out);
 }
 

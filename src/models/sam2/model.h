@@ -84,6 +84,18 @@ enum { DECODER_OUT_MASKS, DECODER_OUT_IOUS, DECODER_OUT_OBJECT_SCORE, DECODER_OU
 roto_status sam2_mask_decoder_graph(const sam2_model *m, const sam2_size *size, int64_t batch,
                                     int64_t n_sparse, graph **out);
 
+/* Many prompts of one point each on the same features, as automatic masks need them. */
+enum {
+    POINTS_IN_FEATURES, /* [1, h, w, d_model] */
+    POINTS_IN_HIGH_RES_S0,
+    POINTS_IN_HIGH_RES_S1,
+    POINTS_IN_SPARSE, /* [batch, SAM2_POINT_TOKENS, d_model] */
+};
+enum { POINTS_OUT_MASKS, POINTS_OUT_IOUS };
+enum { SAM2_POINT_TOKENS = 2 /* the point and a padding */ };
+roto_status sam2_point_decoder_graph(const sam2_model *m, const sam2_size *size, int64_t batch,
+                                     graph **out);
+
 enum { ENCODER_IN_FRAME_FEATURES, ENCODER_IN_MASK };
 enum { ENCODER_OUT_MEMORY };
 roto_status sam2_memory_encoder_graph(const sam2_model *m, const sam2_size *size, int64_t batch,
