@@ -13,6 +13,7 @@
 #include <roto/detect.h>
 #include <roto/error.h>
 #include <roto/eval.h>
+#include <roto/everything.h>
 #include <roto/follow.h>
 #include <roto/image.h>
 #include <roto/model.h>

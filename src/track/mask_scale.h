@@ -28,6 +28,9 @@ typedef struct mask_edges {
 /* Those of what mask_scaler_write() would write; false when that is nothing. */
 bool mask_scaler_box(mask_scaler *s, const float *logits, mask_edges *out);
 
+/* How many of the enlarged logits above -offset are above offset, 0..1; 0 when there are none. */
+float mask_scaler_stability(mask_scaler *s, const float *logits, float offset);
+
 /* Edges that nothing of it lies outside of, for little work; all 0 when there is nothing. */
 mask_edges mask_scaler_reach(const mask_scaler *s, const float *logits);
 

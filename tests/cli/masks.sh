@@ -58,6 +58,11 @@ prints 'object 2' "$roto" segment "$work/images/9 b.jpg" --box $older --point 25
     --out "$work/s.png" --overlay "$work/drawn.png"
 is_png "$work/s.png" 8 3 && is_png "$work/drawn.png" 8 2 || fail 'roto segment writes the wrong kinds of PNG'
 prints 'the one to take' "$roto" segment "$work/images/9 b.jpg" --point 250,300 --all --out "$work/all.png"
+everything() { "$roto" segment "$work/images/9 b.jpg" --everything --points 8 --min-iou 0.1 --min-stability 0.1 "$@"; }
+prints 'overlap with the truth estimated' everything --out "$work/e.png" --overlay "$work/e-drawn.png" --json "$work/e.json"
+is_png "$work/e.png" 8 3 && is_png "$work/e-drawn.png" 8 2 || fail '--everything writes the wrong kinds of PNG'
+[ "$(grep -o '"predicted_iou"' "$work/e.json" | wc -l)" -gt 2 ] || fail '--everything finds next to nothing'
+everything --threads 1 --json - --quiet | cmp - "$work/e.json" || fail '--everything depends on the number of threads'
 [ -s "$work/all-0.png" ] && [ -s "$work/all-3.png" ] || fail 'roto segment --all does not write every mask'
 
 # ---- wrong marks: told before anything is written -------------------------------------------------
@@ -146,6 +151,10 @@ is_png "$work/many/00000.png" 16 0 || fail 'ids over 255 are not written with 16
 [ "$(grep -o '"id"' "$work/many.jsonl" | wc -l)" -gt 200 ] || fail 'objects of 300 are missing'
 
 expect 1 'nothing says what to segment' "$roto" segment "$work/images/9 b.jpg"
+expect 1 '--everything needs no --point' everything --point 5,5
+expect 1 '--crops goes with --everything' "$roto" segment "$work/images/9 b.jpg" --point 5,5 --crops 1
+expect 1 'it must be a whole number in 1..128' "$roto" segment "$work/images/9 b.jpg" --everything --points 0
+expect 2 "$work/none/e.json" everything --json "$work/none/e.json"
 expect 1 'it must be X,Y[:ID]' "$roto" segment "$work/images/9 b.jpg" --point 5,5@1
 expect 1 'ids go up to 255 here' "$roto" segment "$work/images/9 b.jpg" --point 5,5:256
 expect 1 '--all shows what one object may be' "$roto" segment "$work/images/9 b.jpg" --point 5,5 --point 6,6:2 --all

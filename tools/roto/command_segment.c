@@ -4,6 +4,7 @@
 #include "exit_code.h"
 #include "failure.h"
 #include "prompt_list.h"
+#include "segment_everything.h"
 
 #include <roto/roto.h>
 
@@ -19,6 +20,7 @@ typedef struct segment_options {
     const char *out, *overlay, *segmenter;
     bool all, quiet;
     compute_options compute;
+    everything_options everything;
     prompt_texts marks;
     prompt_list prompts;
     path_text segmenter_path;
@@ -172,8 +174,15 @@ static int check(const command_line *c, segment_options *o)
     const int code = prompt_list_parse(&o->prompts, c, &o->marks, false);
     if (code != COMMAND_LINE_GO_ON)
         return code;
-    if (o->prompts.n == 0)
-        return command_line_refuse(c, "nothing says what to segment: --point or --box is missing");
+    if (o->everything.on && (o->prompts.n > 0 || o->all))
+        return command_line_refuse(c, "--everything needs no %s",
+                                   o->all ? "--all" : "--point and no --box");
+    const int refused = everything_options_check(&o->everything, c);
+    if (refused != COMMAND_LINE_GO_ON)
+        return refused;
+    if (o->prompts.n == 0 && !o->everything.on)
+        return command_line_refuse(c, "nothing says what to segment: --point, --box or "
+                                      "--everything is missing");
     if (o->all && o->prompts.n > 1)
         return command_line_refuse(c, "--all shows what one object may be; there are %d",
                                    o->prompts.n);
@@ -194,7 +203,12 @@ static int run(const command_line *c, const char *path, segment_options *o)
         return code;
     segment_run run = {.options = o};
     code = open_run(&run, path);
-    if (code == EXIT_OK)
+    if (code == EXIT_OK && o->everything.on)
+        code = segment_everything(
+            run.segmenter, &run.image, &o->everything,
+            &(everything_outputs){
+                .name = path, .ids = o->out, .overlay = o->overlay, .quiet = o->quiet});
+    else if (code == EXIT_OK)
         code = o->all ? segment_candidates(&run) : segment_objects(&run);
     if (fflush(stdout) != 0 && code == EXIT_OK)
         code = failure_report_file(name, "write", "standard output");
@@ -208,7 +222,7 @@ static int run(const command_line *c, const char *path, segment_options *o)
 int command_segment(int argc, char **argv)
 {
     segment_options o = {0};
-    option options[12 + N_DEVICE_OPTIONS] = {
+    option options[8 + N_EVERYTHING_OPTIONS + N_DEVICE_OPTIONS] = {
         option_texts("--point", "[-]X,Y[:ID]",
                      "a point on the object, in pixels, or with a - one that\n"
                      "is not on it. Points of one ID (1..255; default: 1) are\n"
@@ -230,16 +244,19 @@ int command_segment(int argc, char **argv)
                     &o.segmenter),
         option_flag("--quiet", "print errors only", &o.quiet),
     };
+    everything_options_append(&o.everything, options);
     compute_options_append_devices(&o.compute, options);
     const command_line c = {
         .name = name,
         .operands = "IMAGE",
-        .about = "Finds the pixels of objects that points or boxes mark in a PNG or JPEG image.",
-        .examples =
-            "  roto segment photo.jpg --point 320,240 --overlay seen.png\n"
-            "  roto segment photo.jpg --point 320,240 --all --out mask.png\n"
-            "  roto segment photo.jpg --box 40,30,300,420 --point -200,80 --out mask.png\n"
-            "  roto segment photo.jpg --point 320,240:1 --point 500,260:2 --out masks.png\n",
+        .about =
+            "Finds the pixels of objects that points or boxes mark in a PNG or JPEG image, or\n"
+            "masks of everything in it.",
+        .examples = "  roto segment photo.jpg --point 320,240 --overlay seen.png\n"
+                    "  roto segment photo.jpg --point 320,240 --all --out mask.png\n"
+                    "  roto segment photo.jpg --box 40,30,300,420 --point -200,80 --out mask.png\n"
+                    "  roto segment photo.jpg --point 320,240:1 --point 500,260:2 --out masks.png\n"
+                    "  roto segment photo.jpg --everything --json masks.json --overlay seen.png\n",
         .options = options,
         .least_operands = 1,
         .most_operands = 1,
