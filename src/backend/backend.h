@@ -11,15 +11,18 @@
 
 typedef enum precision {
     PRECISION_FP32,
-    PRECISION_BF16 /* products of bfloat16 values summed in fp32 in convolutions and linear layers,
-                      fp32 elsewhere; open() refuses it where the processor lacks them */
+    PRECISION_BF16 /* products of bfloat16 values summed in fp32 in convolutions, linear layers and,
+                      but for AVX512-BF16, attention; fp32 elsewhere; open() refuses it where the
+                      processor lacks them */
 } precision;
 
 typedef struct backend_params {
     precision precision;
     int n_threads;   /* 1..TEAM_MAX_THREADS */
-    const char *isa; /* cpu: limit to "generic", "avx2" or "avx512"; cuda: "mma", kernels that run
-                        on every supported GPU; NULL: the best that the processor has */
+    const char *isa; /* cpu: limit to "generic", "avx2" or "avx512", in bf16 "avx512", "amx" or, to
+                        test the latter's kernels without it, "amx-emulated", which is slow; cuda:
+                        "mma", kernels that run on every supported GPU; NULL: the best that the
+                        processor has */
     int device;      /* cuda: which GPU, from 0 on */
 } backend_params;
 

@@ -2,6 +2,8 @@
 
 #include <sched.h>
 #include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -35,4 +37,17 @@ cpu_features cpu_features_detect(void)
     if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
         features.n_cores = CPU_COUNT(&set);
     return features;
+}
+
+bool cpu_amx_permit(void)
+{
+#if defined(__x86_64__)
+    /* Linux, Documentation/arch/x86/xstate.rst: a process asks for the tiles' state, component 18,
+     * once; later threads inherit the permission. */
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+    const cpu_features f = cpu_features_detect();
+    return f.amx && f.avx512_bf16 && syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+    return false;
+#endif
 }

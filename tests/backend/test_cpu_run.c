@@ -118,6 +118,8 @@ static void what_the_processor_lacks_is_refused(void **state)
     const backend_params bf16 = {.n_threads = 1, .precision = PRECISION_BF16, .isa = "generic"};
     assert_int_equal(backend_cpu.open(&bf16, &b), ROTO_ERROR_UNSUPPORTED);
     assert_non_null(strstr(roto_error_message(), "bfloat16"));
+    const backend_params fp32 = {.n_threads = 1, .isa = "amx-emulated"};
+    assert_int_equal(backend_cpu.open(&fp32, &b), ROTO_ERROR_ARGUMENT);
     assert_null(b);
 }
 

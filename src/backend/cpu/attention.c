@@ -35,6 +35,7 @@ typedef struct attention {
     attention_attr attr;
     operand q, k, v, rope_q, rope_k, valid, pad_k, pad_v, out;
     int64_t depth, width; /* of a head's keys and values */
+    int64_t packed_depth; /* floats or pairs of a packed query or key */
     window_grid q_grid, k_grid;
     int64_t n_windows, windows_across;
     int64_t block_keys, block_queries /* at most */, blocks_per_window;
@@ -126,8 +127,11 @@ static void load_queries(const attention *a, const item *it, const workspace *w)
         const float *q = a->q.data + (it->batch * a->q.shape.dim[1] + token) * a->q.row_stride;
         const float *rotation =
             a->rope_q.data ? a->rope_q.data + token * a->rope_q.shape.dim[1] * 2 : NULL;
+        float *to = w->queries + i * a->packed_depth;
         a->simd->rotate(a->depth, q + it->head * a->depth, rotation, a->attr.scale * log2_e,
-                        w->queries + i * a->depth);
+                        a->simd->to_pairs ? w->rows : to);
+        if (a->simd->to_pairs)
+            a->simd->to_pairs(a->depth, w->rows, to);
         w->max[i] = -INFINITY;
         w->total[i] = 0;
     }
@@ -145,7 +149,7 @@ static packed_block packed_of(const attention *a, const item *it, int64_t block)
 {
     const int64_t index = (it->batch * a->attr.heads + it->head) * a->n_key_blocks + block;
     float *keys = a->packed + index * a->packed_floats;
-    return (packed_block){keys, keys + a->block_keys * a->depth};
+    return (packed_block){keys, keys + a->block_keys * a->packed_depth};
 }
 
 static void pack_block(const attention *a, const item *it, const int64_t *tokens, int64_t n,
@@ -166,7 +170,7 @@ static void pack_block(const attention *a, const item *it, const int64_t *tokens
                             w->rows + (i - first) * a->depth);
             w->pointers[i] = v + it->head * a->width;
         }
-        a->simd->pack_keys(end - first, a->depth, w->rows, to.keys + first * a->depth);
+        a->simd->pack_keys(end - first, a->depth, w->rows, to.keys + first * a->packed_depth);
     }
     a->simd->pack_values(n, a->width, w->pointers, to.values);
 }
@@ -215,7 +219,7 @@ static void run_item(const attention *a, int64_t index, const workspace *w)
             pack_block(a, &it, w->tokens + first, n, w, packed);
         const attention_block block = {
             .n_queries = it.n_queries,
-            .depth = a->depth,
+            .depth = a->packed_depth,
             .queries = w->queries,
             .n_keys = n,
             .last_bias = n_outside > 1 && first + n == n_keys ? log2f((float)n_outside) : 0,
@@ -292,14 +296,14 @@ static void choose_windows(attention *a)
     a->n_windows = a->windows_across * divide_up(a->k_grid.grid_h, a->k_grid.window_h);
 }
 
-/* Blocks of keys whose packed keys and values fill half of a 512 KiB second-level cache, the other
- * half being for queries, scores and sums that pass by. Depends on shapes alone: blocks show in the
- * bits of the result. */
+/* Blocks of keys whose packed keys and values fill half of the second-level cache, the other half
+ * being for queries, scores and sums that pass by. Depends on shapes alone: blocks show in the bits
+ * of the result. */
 static void choose_key_blocks(attention *a, int64_t n_keys)
 {
-    const int64_t floats = 64 * 1024, multiple = 32, longest = 512;
-    int64_t n = floats / (a->depth + a->width) / multiple * multiple;
-    n = n < multiple ? multiple : least(n, longest);
+    const int64_t multiple = 32;
+    int64_t n = a->simd->block_floats / (a->depth + a->width) / multiple * multiple;
+    n = n < multiple ? multiple : least(n, a->simd->longest_block);
     a->block_keys = least(n, divide_up(n_keys, multiple) * multiple);
 }
 
@@ -332,14 +336,16 @@ static roto_status plan_scratch(const kernel_site *site, attention *a, int64_t m
 {
     scratch_plan *p = &a->plan;
     const int64_t lanes = a->simd->lanes, width = divide_up(a->width, lanes) * lanes;
-    const int64_t rows = least(a->block_queries, ATTENTION_ROWS);
-    if (reserve(p, a->block_queries * a->depth, sizeof(float), &p->queries) &&
-        reserve(p, a->block_queries * width, sizeof(float), &p->sums) &&
+    const int64_t multiple = a->simd->row_multiple;
+    const int64_t queries = divide_up(a->block_queries, multiple) * multiple;
+    const int64_t rows = divide_up(least(queries, ATTENTION_ROWS), multiple) * multiple;
+    if (reserve(p, queries * a->packed_depth, sizeof(float), &p->queries) &&
+        reserve(p, queries * width, sizeof(float), &p->sums) &&
         reserve(p, a->block_queries, sizeof(float), &p->max) &&
         reserve(p, a->block_queries, sizeof(float), &p->total) &&
         reserve(p, rows * a->block_keys, sizeof(float), &p->scores) &&
         reserve(p, 2 * lanes * a->depth, sizeof(float), &p->rows) &&
-        reserve(p, a->block_keys * a->depth, sizeof(float), &p->keys) &&
+        reserve(p, a->block_keys * a->packed_depth, sizeof(float), &p->keys) &&
         reserve(p, a->block_keys * width, sizeof(float), &p->values) &&
         reserve(p, a->block_keys, sizeof(float *), &p->pointers) &&
         reserve(p, most_keys, sizeof(int64_t), &p->tokens))
@@ -354,7 +360,7 @@ static roto_status share_packing(const kernel_site *site, attention *a, int64_t 
 {
     const int64_t lanes = a->simd->lanes, groups = a->q.shape.dim[0] * a->attr.heads;
     a->n_key_blocks = divide_up(n_keys, a->block_keys);
-    a->packed_floats = a->block_keys * (a->depth + divide_up(a->width, lanes) * lanes);
+    a->packed_floats = a->block_keys * (a->packed_depth + divide_up(a->width, lanes) * lanes);
     const double bytes =
         (double)groups * (double)a->n_key_blocks * (double)a->packed_floats * (double)sizeof(float);
     if (a->n_windows > 1 || a->blocks_per_window == 1 || bytes > MOST_PACKED_BYTES)
@@ -380,13 +386,24 @@ static bool contiguous(const operand *o)
     return !o->data || o->row_stride == shape_last(&o->shape);
 }
 
+static const attention_table *table_of(const kernel_site *site)
+{
+#if defined(__x86_64__)
+    if (site->bf16 == BF16_AMX)
+        return &attention_table_amx;
+#endif
+    if (site->bf16 == BF16_AMX_EMULATED)
+        return &attention_table_amx_emulated;
+    return SIMD_TABLE(site->isa, attention_table);
+}
+
 roto_status attention_prepare(const kernel_site *site, kernel *out)
 {
     attention *a = kernel_alloc(site, 1, sizeof(*a));
     if (!a)
         return ROTO_ERROR_MEMORY;
     *a = (attention){
-        .simd = SIMD_TABLE(site->isa, attention_table),
+        .simd = table_of(site),
         .attr = site->node->attr.attention,
         .q = site->in[0],
         .k = site->in[1],
@@ -402,6 +419,10 @@ roto_status attention_prepare(const kernel_site *site, kernel *out)
         return kernel_refuse(site, "rotary tables have to be contiguous");
     a->depth = shape_last(&a->q.shape) / a->attr.heads;
     a->width = shape_last(&a->v.shape) / a->attr.heads;
+    a->packed_depth = a->depth;
+    if (a->simd->to_pairs)
+        a->packed_depth =
+            divide_up(a->depth, 2 * a->simd->depth_multiple) * a->simd->depth_multiple;
     choose_windows(a);
     const int64_t most_keys = a->k_grid.window_h * a->k_grid.window_w;
     choose_key_blocks(a, most_keys);

@@ -168,15 +168,16 @@ static void run_columns(const conv *c, int64_t group, int64_t row, int64_t n_row
     const int64_t group_columns = c->grid.columns;
     const float *panels = c->panels + group * gemm_packed_count(&c->g, group_columns);
     const float *bias = c->bias + group * gemm_padded(&c->g, group_columns);
-    for (int64_t column = columns[0]; column < columns[1]; column += GEMM_BLOCK_COLUMNS) {
-        const int64_t rest = columns[1] - column;
+    const int64_t most_columns = gemm_block_columns(&c->g);
+    for (int64_t column = columns[0], n; column < columns[1]; column += n) {
+        n = columns[1] - column < most_columns ? columns[1] - column : most_columns;
         const int64_t channel = group * group_columns + column;
         const gemm_block block = {
             .a = s->pointers,
             .a_stride = GEMM_BLOCK_ROWS,
             .a_offset = c->attr.groups == 1 ? 0 : group * c->g.inputs,
             .rows = n_rows,
-            .columns = rest < GEMM_BLOCK_COLUMNS ? rest : GEMM_BLOCK_COLUMNS,
+            .columns = n,
             .panels = panels + gemm_packed_count(&c->g, column),
             .bias = bias + column,
             .out = c->out.data + row * c->out.row_stride + channel,
@@ -225,9 +226,9 @@ static roto_status conv_prepare(const kernel_site *site, kernel *out)
     c->whole_rows = c->kernel_w > 1 && c->attr.groups == 1 && c->attr.dilation_w == 1 &&
                     depth < few_channels && c->x.row_stride == depth;
     if (c->whole_rows)
-        gemm_init(&c->g, site, site->precision, c->kernel_h, c->kernel_w * depth, &c->attr.epi);
+        gemm_init(&c->g, site, site->bf16, c->kernel_h, c->kernel_w * depth, &c->attr.epi);
     else
-        gemm_init(&c->g, site, site->precision, c->kernel_h * c->kernel_w, depth, &c->attr.epi);
+        gemm_init(&c->g, site, site->bf16, c->kernel_h * c->kernel_w, depth, &c->attr.epi);
     ROTO_TRY(gemm_pack_constant(site, &c->g, w->data, site->in[2].data, group_columns,
                                 c->attr.groups, &c->panels, &c->bias));
     /* A group's offset is added to every pointer, the ones to zeros included. */
@@ -235,13 +236,13 @@ static roto_status conv_prepare(const kernel_site *site, kernel *out)
     if (!c->zeros)
         return ROTO_ERROR_MEMORY;
     c->grid = gemm_grid_make(site, &c->g, shape_rows(&c->out.shape), group_columns);
-    *out =
-        (kernel){.name = KERNEL_PRODUCT_NAME(site, "conv"),
-                 .run = run,
-                 .state = c,
-                 .n_tasks = c->grid.row_parts * c->grid.column_parts,
-                 .scratch_bytes = pointer_bytes(c) + patch_bytes(c) +
-                                  gemm_scratch_bytes(&c->g, GEMM_BLOCK_ROWS, GEMM_BLOCK_COLUMNS)};
+    *out = (kernel){.name = KERNEL_PRODUCT_NAME(site, "conv"),
+                    .run = run,
+                    .state = c,
+                    .n_tasks = c->grid.row_parts * c->grid.column_parts,
+                    .scratch_bytes =
+                        pointer_bytes(c) + patch_bytes(c) +
+                        gemm_scratch_bytes(&c->g, GEMM_BLOCK_ROWS, gemm_block_columns(&c->g))};
     return ROTO_OK;
 }
 

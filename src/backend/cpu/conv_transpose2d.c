@@ -50,14 +50,14 @@ static void point(const conv_transpose *c, const phase *p, int64_t image, int64_
 static void run_columns(const conv_transpose *c, const phase *p, int64_t pixel, int64_t n,
                         const float *const *pointers, void *scratch)
 {
-    const int64_t channels = c->out.shape.dim[3];
-    for (int64_t column = 0; column < channels; column += GEMM_BLOCK_COLUMNS) {
-        const int64_t rest = channels - column;
+    const int64_t channels = c->out.shape.dim[3], most_columns = gemm_block_columns(&p->g);
+    for (int64_t column = 0, columns; column < channels; column += columns) {
+        columns = channels - column < most_columns ? channels - column : most_columns;
         const gemm_block block = {
             .a = pointers,
             .a_stride = GEMM_BLOCK_ROWS,
             .rows = n,
-            .columns = rest < GEMM_BLOCK_COLUMNS ? rest : GEMM_BLOCK_COLUMNS,
+            .columns = columns,
             .panels = p->panels + gemm_packed_count(&p->g, column),
             .bias = p->bias + column,
             .out = c->out.data + pixel * c->out.row_stride + column,
@@ -119,7 +119,7 @@ static roto_status prepare_phase(const kernel_site *site, const conv_transpose *
         p->taps_h = (kernel_h - first_y + stride_h - 1) / stride_h;
         p->taps_w = (kernel_w - first_x + stride_w - 1) / stride_w;
     }
-    gemm_init(&p->g, site, site->precision, p->taps_h * p->taps_w, channels, &c->attr.epi);
+    gemm_init(&p->g, site, site->bf16, p->taps_h * p->taps_w, channels, &c->attr.epi);
     float *taps =
         memory_new_array((size_t)(out_c * p->taps_h * p->taps_w * channels), sizeof(float));
     if (!taps)
@@ -165,7 +165,7 @@ roto_status conv_transpose2d_prepare(const kernel_site *site, kernel *out)
         phase *p = &c->phases[i];
         ROTO_TRY(prepare_phase(site, c, i / stride_w, i % stride_w, p));
         c->most_taps = p->g.taps > c->most_taps ? p->g.taps : c->most_taps;
-        const size_t bytes = gemm_scratch_bytes(&p->g, GEMM_BLOCK_ROWS, GEMM_BLOCK_COLUMNS);
+        const size_t bytes = gemm_scratch_bytes(&p->g, GEMM_BLOCK_ROWS, gemm_block_columns(&p->g));
         scratch_bytes = bytes > scratch_bytes ? bytes : scratch_bytes;
     }
     const int64_t n_rows = c->out.shape.dim[0] * c->out.shape.dim[1];

@@ -15,7 +15,7 @@
 struct backend {
     team *team;
     isa_level isa;
-    precision precision;
+    bf16_product bf16;
 };
 
 struct executable {
@@ -56,6 +56,27 @@ static roto_status choose_isa(const char *name, isa_level *out)
                      "cpu backend: instruction set '%s' is not generic, avx2 or avx512", name);
 }
 
+/* AMX if the processor and the system let us, else AVX512-BF16. */
+static roto_status choose_bf16(const char *name, isa_level *isa, bf16_product *out)
+{
+    const bool any = !name;
+    *isa = ISA_GENERIC;
+    *out = BF16_AMX_EMULATED;
+    if (name && strcmp(name, "amx-emulated") == 0)
+        return ROTO_OK;
+    *isa = ISA_AVX512;
+    *out = BF16_AMX;
+    if ((any || strcmp(name, "amx") == 0) && cpu_amx_permit())
+        return ROTO_OK;
+    *out = BF16_AVX512;
+    if ((any || strcmp(name, "avx512") == 0) && cpu_features_detect().avx512_bf16)
+        return ROTO_OK;
+    return roto_fail(
+        ROTO_ERROR_UNSUPPORTED,
+        "cpu backend: bfloat16 needs a processor with AMX or AVX512-BF16%s%s; use fp32",
+        any ? "" : ", and was limited to ", any ? "" : name);
+}
+
 static void cpu_close(backend *b)
 {
     if (!b)
@@ -68,16 +89,16 @@ static roto_status cpu_open(const backend_params *params, backend **out)
 {
     *out = NULL;
     isa_level isa = ISA_GENERIC;
-    ROTO_TRY(choose_isa(params->isa, &isa));
-    if (params->precision == PRECISION_BF16 &&
-        (isa != ISA_AVX512 || !cpu_features_detect().avx512_bf16))
-        return roto_fail(ROTO_ERROR_UNSUPPORTED,
-                         "cpu backend: bfloat16 needs a processor with AVX512-BF16; use fp32");
+    bf16_product bf16 = BF16_NONE;
+    if (params->precision == PRECISION_BF16)
+        ROTO_TRY(choose_bf16(params->isa, &isa, &bf16));
+    else
+        ROTO_TRY(choose_isa(params->isa, &isa));
     backend *b = memory_new_array(1, sizeof(*b));
     if (!b)
         return ROTO_ERROR_MEMORY;
     b->isa = isa;
-    b->precision = params->precision;
+    b->bf16 = bf16;
     roto_status status = team_new(params->n_threads, &b->team);
     if (status != ROTO_OK) {
         cpu_close(b);
@@ -123,7 +144,7 @@ static roto_status prepare_node(executable *e, const graph_node *node)
 {
     kernel_site site = {.node = node,
                         .isa = e->owner->isa,
-                        .precision = e->owner->precision,
+                        .bf16 = e->owner->bf16,
                         .n_threads = team_n_threads(e->owner->team),
                         .memory = &e->memory};
     for (int i = 0; i < node->n_in; i++)

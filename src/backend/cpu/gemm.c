@@ -8,6 +8,8 @@
  * with a few rows of inputs, which pass by (Goto and van de Geijn 2008). */
 enum { BLOCK_K = 384 };
 
+enum { BLOCK_COLUMNS = 256 };
+
 /* Below this many bytes all panels of a block stay in the first-level cache together. */
 enum { SMALL_PANELS_BYTES = 20 * 1024, SMALL_ROWS_BYTES = 8 * 1024 };
 
@@ -24,23 +26,50 @@ static int64_t divide_up(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-void gemm_init(gemm *g, const kernel_site *site, precision prec, int64_t taps, int64_t inputs,
+static const gemm_table *table_of(const kernel_site *site, bf16_product bf16)
+{
+    switch (bf16) {
+#if defined(__x86_64__)
+    case BF16_AVX512:
+        return &gemm_table_avx512_bf16;
+    case BF16_AMX:
+        return &gemm_table_amx;
+#endif
+    case BF16_AMX_EMULATED:
+        return &gemm_table_amx_emulated;
+    default:
+        return SIMD_TABLE(site->isa, gemm_table);
+    }
+}
+
+void gemm_init(gemm *g, const kernel_site *site, bf16_product bf16, int64_t taps, int64_t inputs,
                const epilogue *epi)
 {
-    *g = (gemm){.simd = SIMD_TABLE(site->isa, gemm_table), .taps = taps, .inputs = inputs};
-    g->depth = inputs;
-#if defined(__x86_64__)
-    if (prec == PRECISION_BF16) {
-        g->simd = &gemm_table_avx512_bf16;
-        g->depth = divide_up(inputs, 2);
-    }
-#else
-    (void)prec;
-#endif
+    *g = (gemm){.simd = table_of(site, bf16),
+                .taps = taps,
+                .inputs = inputs,
+                .sum_taps = taps,
+                .sum_inputs = inputs,
+                .depth = inputs};
     if (epi)
         g->epi = *epi;
+    if (g->simd->to_bf16) {
+        g->sum_taps = 1;
+        g->sum_inputs = taps * inputs;
+        g->depth = divide_up(g->sum_inputs, 2 * g->simd->depth_multiple) * g->simd->depth_multiple;
+        g->block_taps = 1;
+        g->block_depth = g->depth;
+        return;
+    }
+    if (g->simd->to_pairs)
+        g->depth = divide_up(inputs, 2);
     g->block_depth = divide_up(g->depth, divide_up(g->depth, BLOCK_K));
     g->block_taps = g->depth < BLOCK_K ? least(taps, BLOCK_K / g->depth) : 1;
+}
+
+int64_t gemm_block_columns(const gemm *g)
+{
+    return g->simd->to_bf16 ? INT64_MAX : BLOCK_COLUMNS;
 }
 
 int64_t gemm_padded(const gemm *g, int64_t columns)
@@ -50,7 +79,7 @@ int64_t gemm_padded(const gemm *g, int64_t columns)
 
 int64_t gemm_packed_count(const gemm *g, int64_t columns)
 {
-    return gemm_padded(g, columns) * g->taps * g->depth;
+    return gemm_padded(g, columns) * g->sum_taps * g->depth;
 }
 
 /* Columns in the panel that starts at column `first`. */
@@ -69,20 +98,20 @@ static uint32_t bf16_bits(float x)
     return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
 }
 
-/* Row k of a panel; in bfloat16 pair k, of which the last one of a tap may be half empty. */
+/* Row k of a panel; in bfloat16 pair k, of which the last ones of a tap may be empty. */
 static void pack_row(const gemm *g, int64_t k, int64_t used, const float *w, int64_t column_stride,
                      int64_t k_stride, float scale, float *to)
 {
-    if (!g->simd->to_pairs) {
+    if (!g->simd->to_pairs && !g->simd->to_bf16) {
         for (int64_t c = 0; c < used; c++)
             to[c] = w[c * column_stride + k * k_stride] * scale;
         return;
     }
-    const int64_t i = k % g->depth * 2, first = k / g->depth * g->inputs + i;
+    const int64_t i = k % g->depth * 2, first = k / g->depth * g->sum_inputs + i;
     for (int64_t c = 0; c < used; c++) {
         const float *from = w + c * column_stride + first * k_stride;
-        uint32_t pair = bf16_bits(from[0] * scale);
-        if (i + 1 < g->inputs)
+        uint32_t pair = i < g->sum_inputs ? bf16_bits(from[0] * scale) : 0;
+        if (i + 1 < g->sum_inputs)
             pair |= bf16_bits(from[k_stride] * scale) << 16;
         memcpy(to + c, &pair, sizeof(pair));
     }
@@ -94,7 +123,7 @@ void gemm_pack(const gemm *g, int64_t columns, const float *w, int64_t column_st
     for (int64_t first = 0; first < columns; first += g->simd->columns) {
         const int64_t width = panel_columns(g, first, columns);
         const int64_t used = least(width, columns - first);
-        for (int64_t k = 0; k < g->taps * g->depth; k++, panels += width) {
+        for (int64_t k = 0; k < g->sum_taps * g->depth; k++, panels += width) {
             pack_row(g, k, used, w + first * column_stride, column_stride, k_stride, scale, panels);
             memset(panels + used, 0, (size_t)(width - used) * sizeof(float));
         }
@@ -122,13 +151,13 @@ roto_status gemm_pack_constant(const kernel_site *site, const gemm *g, const flo
 
 static bool one_pass(const gemm *g)
 {
-    return g->block_taps == g->taps && g->block_depth == g->depth;
+    return g->block_taps == g->sum_taps && g->block_depth == g->depth;
 }
 
 /* Rows whose pairs are made at a time: as many as stay in the second-level cache. */
 static int64_t pair_rows(const gemm *g)
 {
-    const int64_t row_bytes = g->taps * g->depth * (int64_t)sizeof(float);
+    const int64_t row_bytes = g->sum_taps * g->depth * (int64_t)sizeof(float);
     const int64_t tiles = PAIRS_BYTES / row_bytes / g->simd->rows;
     return least((tiles > 1 ? tiles : 1) * g->simd->rows, GEMM_BLOCK_ROWS);
 }
@@ -150,6 +179,8 @@ size_t gemm_scratch_bytes(const gemm *g, int64_t rows, int64_t columns)
         const size_t n = (size_t)(g->taps * pair_rows(g));
         bytes += align(n * (size_t)g->depth * sizeof(float)) + n * sizeof(const float *);
     }
+    if (g->simd->to_bf16)
+        bytes += align((size_t)(pair_rows(g) * g->depth) * sizeof(float));
     return bytes;
 }
 
@@ -170,7 +201,7 @@ static void run_passes(const gemm *g, const gemm_block *b, void *sums)
                       .rows = b->rows,
                       .columns = b->columns,
                       .panels = b->panels,
-                      .panel_k = g->taps * g->depth,
+                      .panel_k = g->sum_taps * g->depth,
                       .bias = b->bias,
                       .sums = sums,
                       .epi = g->epi,
@@ -178,15 +209,15 @@ static void run_passes(const gemm *g, const gemm_block *b, void *sums)
                       .out_stride = b->out_stride,
                       .residual = b->residual,
                       .residual_stride = b->residual_stride};
-    for (int64_t t = 0; t < g->taps; t += g->block_taps) {
+    for (int64_t t = 0; t < g->sum_taps; t += g->block_taps) {
         for (int64_t k = 0; k < g->depth; k += g->block_depth) {
             pass.a = b->a + t * b->a_stride;
             pass.a_offset = b->a_offset + k;
-            pass.taps = least(g->block_taps, g->taps - t);
+            pass.taps = least(g->block_taps, g->sum_taps - t);
             pass.depth = least(g->block_depth, g->depth - k);
             pass.first_k = t * g->depth + k;
             pass.first = t == 0 && k == 0;
-            pass.last = t + g->block_taps >= g->taps && k + g->block_depth >= g->depth;
+            pass.last = t + g->block_taps >= g->sum_taps && k + g->block_depth >= g->depth;
             pass.rows_at_once = rows_at_once(g, &pass);
             g->simd->pass(&pass);
         }
@@ -221,9 +252,35 @@ static void run_pairs(const gemm *g, const gemm_block *b, char *scratch)
     }
 }
 
+/* Rounds all that a few rows are multiplied with, all taps side by side. */
+static void run_rounded(const gemm *g, const gemm_block *b, void *scratch)
+{
+    const int64_t most = pair_rows(g), row_bytes = g->depth * (int64_t)sizeof(float);
+    const float *rounded = scratch;
+    for (int64_t row = 0; row < b->rows; row += most) {
+        gemm_block part = *b;
+        part.a = &rounded;
+        part.a_offset = 0;
+        part.rows = least(most, b->rows - row);
+        part.out += row * b->out_stride;
+        if (b->residual)
+            part.residual += row * b->residual_stride;
+        for (int64_t r = 0; r < part.rows; r++) {
+            uint16_t *to = (uint16_t *)(void *)((char *)scratch + r * row_bytes);
+            for (int64_t t = 0; t < g->taps; t++)
+                g->simd->to_bf16(b->a[t * b->a_stride + row + r] + b->a_offset, g->inputs,
+                                 to + t * g->inputs);
+            memset(to + g->sum_inputs, 0, (size_t)(2 * g->depth - g->sum_inputs) * sizeof(*to));
+        }
+        run_passes(g, &part, NULL);
+    }
+}
+
 void gemm_block_run(const gemm *g, const gemm_block *b, void *scratch)
 {
-    if (g->simd->to_pairs)
+    if (g->simd->to_bf16)
+        run_rounded(g, b, scratch);
+    else if (g->simd->to_pairs)
         run_pairs(g, b, scratch);
     else
         run_passes(g, b, scratch);
@@ -239,7 +296,7 @@ gemm_grid gemm_grid_make(const kernel_site *site, const gemm *g, int64_t rows, i
     const int64_t panels = divide_up(columns, grid.panel_columns);
     /* A vector multiply-add takes about a sixth of a nanosecond, an output vector's epilogue 3. */
     const double vectors = (double)(g->simd->rows * 2);
-    const double tile_ns = vectors * ((double)(g->taps * g->depth) / 6 + 3);
+    const double tile_ns = vectors * ((double)(g->sum_taps * g->depth) / 6 + 3);
     const int wanted = kernel_n_tasks(site, row_tiles * panels, tile_ns);
     grid.row_parts = (int)least(wanted, row_tiles);
     grid.column_parts = (int)least(divide_up(wanted, grid.row_parts), panels);

@@ -11,8 +11,9 @@
 
 typedef struct gemm {
     const gemm_table *simd;
-    int64_t inputs;                  /* of a tap */
-    int64_t taps, depth;             /* depth: inputs, or pairs of them in bfloat16 */
+    int64_t inputs, taps;            /* inputs of a tap */
+    int64_t sum_inputs, sum_taps;    /* the same as they are multiplied: AMX joins all taps */
+    int64_t depth;                   /* of a tap: inputs, or pairs of them in bfloat16 */
     int64_t block_taps, block_depth; /* of the sums, so that a panel's share stays in cache */
     epilogue epi;
 } gemm;
@@ -30,13 +31,17 @@ typedef struct gemm_block {
     int64_t residual_stride;
 } gemm_block;
 
-/* Blocks have at most this many rows and columns. */
-enum { GEMM_BLOCK_ROWS = 192, GEMM_BLOCK_COLUMNS = 256 };
+/* Blocks have at most this many rows. */
+enum { GEMM_BLOCK_ROWS = 192 };
 
-/* epi NULL: none. In bfloat16 if `prec` says so: inputs are then rounded for each block as they are
- * read, weights while packing, and sums stay fp32. */
-void gemm_init(gemm *g, const kernel_site *site, precision prec, int64_t taps, int64_t inputs,
+/* epi NULL: none. Unless `bf16` is BF16_NONE, inputs are rounded for each block as they are read,
+ * weights while packing, and sums stay fp32. */
+void gemm_init(gemm *g, const kernel_site *site, bf16_product bf16, int64_t taps, int64_t inputs,
                const epilogue *epi);
+
+/* Blocks have at most this many columns: what stays in cache, or for AMX all, since rounding the
+ * inputs again for others would take as long as the product. */
+int64_t gemm_block_columns(const gemm *g);
 
 /* Whole panels: a multiple of the vector length. */
 int64_t gemm_padded(const gemm *g, int64_t columns);

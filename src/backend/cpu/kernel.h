@@ -16,6 +16,14 @@
 
 typedef enum isa_level { ISA_GENERIC, ISA_AVX2, ISA_AVX512, ISA_COUNT } isa_level;
 
+/* What multiplies bfloat16 values. */
+typedef enum bf16_product {
+    BF16_NONE, /* the site's precision is fp32 */
+    BF16_AVX512,
+    BF16_AMX,
+    BF16_AMX_EMULATED /* for tests */
+} bf16_product;
+
 /* A tensor as a kernel sees it. Row i (of the last dimension) starts at data + i * row_stride;
  * row_stride is at least shape_last(&shape), and more for a view. */
 typedef struct operand {
@@ -37,7 +45,7 @@ typedef struct kernel_site {
     const graph_node *node;
     operand in[GRAPH_MAX_INPUTS], out;
     isa_level isa;
-    precision precision;
+    bf16_product bf16;
     int n_threads; /* a hint for the number of tasks; must not influence results */
     kernel_memory *memory;
 } kernel_site;
@@ -78,7 +86,9 @@ roto_status kernel_refuse(const kernel_site *site, const char *fmt, ...)
 
 /* The same for operators that multiply in the site's precision. */
 #define KERNEL_PRODUCT_NAME(site, base)                                                            \
-    ((site)->precision == PRECISION_BF16 ? base ".avx512_bf16" : KERNEL_NAME(site, base))
+    ((site)->bf16 == BF16_NONE ? KERNEL_NAME(site, base)                                           \
+                               : ((const char *const[]){"", base ".avx512_bf16", base ".amx",      \
+                                                        base ".amx_emulated"}[(site)->bf16]))
 
 /* How many tasks to cut `n_items` equal items into, each of about `item_cost` nanoseconds on one
  * core: a few for every thread, but none so short that handing it out would show. The k-th of n

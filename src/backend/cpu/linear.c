@@ -15,14 +15,14 @@ static void run(const void *state, int task, void *scratch)
     const linear *l = state;
     int64_t rows[2], columns[2];
     gemm_grid_part(&l->grid, task, rows, columns);
+    const int64_t most_columns = gemm_block_columns(&l->g);
     const float *a[GEMM_BLOCK_ROWS];
     for (int64_t row = rows[0]; row < rows[1]; row += GEMM_BLOCK_ROWS) {
         const int64_t n_rows = rows[1] - row < GEMM_BLOCK_ROWS ? rows[1] - row : GEMM_BLOCK_ROWS;
         for (int64_t r = 0; r < n_rows; r++)
             a[r] = l->x.data + (row + r) * l->x.row_stride;
-        for (int64_t c = columns[0]; c < columns[1]; c += GEMM_BLOCK_COLUMNS) {
-            const int64_t n =
-                columns[1] - c < GEMM_BLOCK_COLUMNS ? columns[1] - c : GEMM_BLOCK_COLUMNS;
+        for (int64_t c = columns[0], n; c < columns[1]; c += n) {
+            n = columns[1] - c < most_columns ? columns[1] - c : most_columns;
             const gemm_block block = {
                 .a = a,
                 .a_stride = n_rows,
@@ -51,15 +51,15 @@ roto_status linear_prepare(const kernel_site *site, kernel *out)
         return ROTO_ERROR_MEMORY;
     *l = (linear){.x = site->in[0], .out = site->out, .residual = site->in[3]};
     const int64_t n = w->shape.dim[0], k = w->shape.dim[1];
-    gemm_init(&l->g, site, site->precision, 1, k, &site->node->attr.linear.epi);
+    gemm_init(&l->g, site, site->bf16, 1, k, &site->node->attr.linear.epi);
     ROTO_TRY(
         gemm_pack_constant(site, &l->g, w->data, site->in[2].data, n, 1, &l->panels, &l->bias));
     l->grid = gemm_grid_make(site, &l->g, shape_rows(&l->x.shape), n);
-    *out =
-        (kernel){.name = KERNEL_PRODUCT_NAME(site, "gemm"),
-                 .run = run,
-                 .state = l,
-                 .n_tasks = l->grid.row_parts * l->grid.column_parts,
-                 .scratch_bytes = gemm_scratch_bytes(&l->g, GEMM_BLOCK_ROWS, GEMM_BLOCK_COLUMNS)};
+    *out = (kernel){.name = KERNEL_PRODUCT_NAME(site, "gemm"),
+                    .run = run,
+                    .state = l,
+                    .n_tasks = l->grid.row_parts * l->grid.column_parts,
+                    .scratch_bytes =
+                        gemm_scratch_bytes(&l->g, GEMM_BLOCK_ROWS, gemm_block_columns(&l->g))};
     return ROTO_OK;
 }

@@ -88,7 +88,7 @@ static int64_t columns_that_fit(const gemm *g, int64_t k)
     const int64_t half_cache_floats = 64 * 1024;
     const int64_t panels = half_cache_floats / k / g->simd->columns;
     const int64_t columns = (panels > 1 ? panels : 1) * g->simd->columns;
-    return columns < GEMM_BLOCK_COLUMNS ? columns : GEMM_BLOCK_COLUMNS;
+    return columns < gemm_block_columns(g) ? columns : gemm_block_columns(g);
 }
 
 roto_status matmul_prepare(const kernel_site *site, kernel *out)
@@ -105,7 +105,7 @@ roto_status matmul_prepare(const kernel_site *site, kernel *out)
     m->k_stride = attr->transpose_b ? 1 : m->b.row_stride;
     /* fp32 always: both operands would have to be rounded in every run, for products that are few.
      */
-    gemm_init(&m->g, site, PRECISION_FP32, 1, k, NULL);
+    gemm_init(&m->g, site, BF16_NONE, 1, k, NULL);
     m->columns_at_once = columns_that_fit(&m->g, k);
     m->zeros = kernel_alloc(site, (size_t)gemm_padded(&m->g, n_columns), sizeof(float));
     if (!m->zeros)
@@ -118,7 +118,7 @@ roto_status matmul_prepare(const kernel_site *site, kernel *out)
             return ROTO_ERROR_MEMORY;
         gemm_pack(&m->g, n_columns, m->b.data, m->column_stride, m->k_stride, m->scale, packed);
         m->packed = packed;
-        m->columns_at_once = GEMM_BLOCK_COLUMNS;
+        m->columns_at_once = gemm_block_columns(&m->g);
     }
     m->grid = gemm_grid_make(site, &m->g, n_rows, n_columns);
     const int64_t enough_tasks = 4 * (int64_t)site->n_threads;

@@ -76,6 +76,8 @@ static int find_variants(const options *o, variant out[8])
         {backend_find("cpu"), cpu.avx2 ? "avx2" : NULL, PRECISION_FP32},
         {backend_find("cpu"), cpu.avx512 ? "avx512" : NULL, PRECISION_FP32},
         {backend_find("cpu"), cpu.avx512_bf16 ? "avx512" : NULL, PRECISION_BF16},
+        {backend_find("cpu"), cpu_amx_permit() ? "amx" : NULL, PRECISION_BF16},
+        {backend_find("cpu"), "amx-emulated", PRECISION_BF16},
     };
     int n = 0;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

@@ -315,6 +315,10 @@ static void finish(int64_t width, const float *sums, float total, float *out)
 
 const attention_table SIMD_NAME(attention_table) = {
     .lanes = VEC_LANES,
+    .depth_multiple = 1,
+    .row_multiple = 1,
+    .longest_block = 512,
+    .block_floats = 64 * 1024, /* half of a second-level cache of 512 KiB */
     .rotate = rotate,
     .pack_keys = pack_keys,
     .pack_values = pack_values,

@@ -41,6 +41,11 @@ typedef struct gemm_table {
     int lanes, columns, rows; /* of a panel's vectors, a panel, a tile of sums in registers */
     /* n inputs to (n + 1) / 2 pairs, the last one with 0; NULL where inputs are floats. */
     void (*to_pairs)(const float *from, int64_t n, float *to);
+    /* Of AMX, NULL for others: inputs and weights are bfloat16 values, depth_multiple pairs of
+     * which go through a tile at once. `pass` then finds row r at a[0] + r * depth, with zeros up
+     * to such a multiple and memory for whole tiles of rows, and has one tap and all of the sum. */
+    int64_t depth_multiple;
+    void (*to_bf16)(const float *from, int64_t n, uint16_t *to);
     void (*pass)(const gemm_pass *pass);
     /* act(tile + residual) or act(tile) + residual, to `out`, which may be `tile`. Nothing outside
      * the rows x columns elements is touched. */
@@ -50,6 +55,6 @@ typedef struct gemm_table {
 } gemm_table;
 
 extern const gemm_table gemm_table_generic, gemm_table_avx2, gemm_table_avx512,
-    gemm_table_avx512_bf16;
+    gemm_table_avx512_bf16, gemm_table_amx, gemm_table_amx_emulated;
 
 #endif

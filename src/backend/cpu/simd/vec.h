@@ -9,6 +9,7 @@
 #define BACKEND_CPU_SIMD_VEC_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -20,7 +21,10 @@
 
 #if defined(__AVX512F__)
 enum { VEC_LANES = 16 };
-#if defined(__AVX512BF16__)
+#if defined(SIMD_TILES_AMX)
+#define SIMD_NAME(base) base##_amx
+#define SIMD_TILES_BASE(base) base##_avx512
+#elif defined(__AVX512BF16__)
 #define SIMD_NAME(base) base##_avx512_bf16
 #else
 #define SIMD_NAME(base) base##_avx512
@@ -30,7 +34,12 @@ enum { VEC_LANES = 8 };
 #define SIMD_NAME(base) base##_avx2
 #else
 enum { VEC_LANES = 4 };
+#if defined(SIMD_TILES_EMULATED)
+#define SIMD_NAME(base) base##_amx_emulated
+#define SIMD_TILES_BASE(base) base##_generic
+#else
 #define SIMD_NAME(base) base##_generic
+#endif
 #endif
 
 /* Functions that have to disappear into their caller, because constants of the caller unroll them.
@@ -39,6 +48,7 @@ enum { VEC_LANES = 4 };
 
 typedef float vec __attribute__((vector_size(VEC_LANES * 4)));
 typedef int32_t ivec __attribute__((vector_size(VEC_LANES * 4)));
+typedef uint32_t uvec __attribute__((vector_size(VEC_LANES * 4)));
 typedef float vec_unaligned __attribute__((vector_size(VEC_LANES * 4), aligned(4), may_alias));
 
 SIMD_INLINE vec vec_load(const float *p)
