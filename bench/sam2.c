@@ -4,6 +4,8 @@
  *   --size WxH       of the frames that the model is sized for; default 1280x720
  *   --batch N        objects computed together; default 1
  *   --backend NAME   cpu (default) or reference
+ *   --precision P    fp32 (default) or bf16
+ *   --isa NAME       as backend_params.isa
  *   --threads N      default 2
  *   --profile        time per kernel, in order, with its GFLOP/s
  *   --input FILE     float32, all inputs one after the other; default: a ramp in -1..1
@@ -23,7 +25,8 @@
 #include <string.h>
 
 typedef struct options {
-    const char *model, *part, *backend, *input, *output;
+    const char *model, *part, *backend, *isa, *input, *output;
+    precision precision;
     int n_threads, n_runs, batch, frame_w, frame_h;
     bool profile, serve;
 } options;
@@ -43,6 +46,12 @@ static bool parse_value(const char *name, const char *value, options *o)
         o->input = value;
     else if (strcmp(name, "--output") == 0)
         o->output = value;
+    else if (strcmp(name, "--isa") == 0)
+        o->isa = value;
+    else if (strcmp(name, "--precision") == 0 && strcmp(value, "bf16") == 0)
+        o->precision = PRECISION_BF16;
+    else if (strcmp(name, "--precision") == 0)
+        return strcmp(value, "fp32") == 0;
     else if (strcmp(name, "--threads") == 0)
         o->n_threads = atoi(value);
     else if (strcmp(name, "--runs") == 0)
@@ -125,7 +134,8 @@ static roto_status measure(bench *b)
     ROTO_TRY(build(b));
     b->run.g = b->g;
     ROTO_TRY(graph_run_set_input(&b->run, b->o.input, -1, 1.0f / 128));
-    const backend_params params = {.n_threads = b->o.n_threads};
+    const backend_params params = {
+        .n_threads = b->o.n_threads, .precision = b->o.precision, .isa = b->o.isa};
     ROTO_TRY(graph_run_compile(&b->run, &params));
     ROTO_TRY(b->o.serve ? graph_run_serve(&b->run) : print_times(b));
     if (b->o.output)
@@ -138,7 +148,8 @@ int main(int argc, char **argv)
     bench b = {.run = {.table = NULL}};
     if (!parse(argc, argv, &b.o) || !(b.run.table = backend_find(b.o.backend))) {
         fprintf(stderr, "bench_sam2 MODEL.safetensors frame|attention|decoder|encoder "
-                        "[--size WxH] [--batch N] [--backend NAME] [--threads N] [--profile] "
+                        "[--size WxH] [--batch N] [--backend NAME] [--precision P] [--isa NAME] "
+                        "[--threads N] [--profile] "
                         "[--input FILE] [--output FILE] [--serve] [--runs N]\n");
         return 2;
     }
