@@ -18,7 +18,7 @@ def max_pool(x):
 
 def into_windows(x, size):
     """[n, h, w, c] -> [n windows, size, size, c], with zeros beyond the border."""
-    h, w = x.shape[1:3]
+    h, w = map(int, x.shape[1:3])  # ints in a trace too, where // would round towards zero
     x = F.pad(x, (0, 0, 0, -w % size, 0, -h % size))
     x = x.unflatten(1, (-1, size)).unflatten(3, (-1, size))  # [n, rows, size, columns, size, c]
     return x.transpose(2, 3).flatten(0, 2)
@@ -26,7 +26,7 @@ def into_windows(x, size):
 
 def out_of_windows(x, h, w):
     """The inverse for an image of h x w cells."""
-    size = x.shape[1]
+    h, w, size = int(h), int(w), int(x.shape[1])
     rows, columns = -(-h // size), -(-w // size)
     x = x.unflatten(0, (-1, rows, columns)).transpose(2, 3)
     return x.flatten(3, 4).flatten(1, 2)[:, :h, :w]
