@@ -190,6 +190,14 @@ inline void wgmma_commit(void)
 template <int N_LEFT> inline void wgmma_wait(void)
 {
 }
+template <int N> inline void hold(float *registers)
+{
+    (void)registers;
+}
+inline void wait_after(float x, void *shared)
+{
+    (void)x, (void)shared;
+}
 template <int N> inline void registers_shrink_to(void)
 {
 }

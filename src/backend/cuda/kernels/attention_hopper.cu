@@ -205,30 +205,35 @@ static __device__ __forceinline__ void online_softmax(float *scores, float scale
         for (int i = 0; i < KEYS / 2; i++)
             scores[i] += bias[i / 4 * 8 + lane % 4 * 2 + i % 2];
     }
+    /* Four chains for each row: one would wait for every operation before it. */
+    float parts[2][4];
+#pragma unroll
+    for (int i = 0; i < KEYS / 2; i++) {
+        float *const part = &parts[i % 4 / 2][i / 4 % 2 * 2 + i % 2];
+        *part = i < 8 ? scores[i] : fmaxf(*part, scores[i]);
+    }
+    float base[2];
 #pragma unroll
     for (int r = 0; r < 2; r++) {
-        float highest = -INFINITY;
-#pragma unroll
-        for (int i = 0; i < KEYS / 2; i++) {
-            if (i % 4 / 2 == r)
-                highest = fmaxf(highest, scores[i]);
-        }
+        float highest = fmaxf(fmaxf(parts[r][0], parts[r][1]), fmaxf(parts[r][2], parts[r][3]));
         highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 1)); /* a row is in four threads */
         highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 2));
-        highest = fmaxf(state->max[r], highest * scale);       /* scale > 0 */
-        const float base = highest == -INFINITY ? 0 : highest; /* no key yet: all weights 0 */
-        state->shrink[r] = fast_exp2(state->max[r] - base);
+        highest = fmaxf(state->max[r], highest * scale); /* scale > 0 */
+        base[r] = highest == -INFINITY ? 0 : highest;    /* no key yet: all weights 0 */
+        state->shrink[r] = fast_exp2(state->max[r] - base[r]);
         state->max[r] = highest;
-        float sum = 0;
-#pragma unroll
-        for (int i = 0; i < KEYS / 2; i++) {
-            if (i % 4 / 2 == r) {
-                scores[i] = fast_exp2(scores[i] * scale - base);
-                sum += scores[i];
-            }
-        }
-        state->total[r] = state->total[r] * state->shrink[r] + sum;
     }
+#pragma unroll
+    for (int i = 0; i < KEYS / 2; i++) {
+        const int r = i % 4 / 2;
+        scores[i] = fast_exp2(scores[i] * scale - base[r]);
+        float *const part = &parts[r][i / 4 % 2 * 2 + i % 2];
+        *part = i < 8 ? scores[i] : *part + scores[i];
+    }
+#pragma unroll
+    for (int r = 0; r < 2; r++)
+        state->total[r] = state->total[r] * state->shrink[r] +
+                          ((parts[r][0] + parts[r][1]) + (parts[r][2] + parts[r][3]));
 }
 
 template <int KEYS>
@@ -270,6 +275,7 @@ static __device__ __forceinline__ void consume(const attention_hopper_params *p,
         wgmma_fence();
         start_scores<T>(scores, q, s->k);
         wgmma_wait<0>();
+        hold<T::KEYS / 2>(scores);
         if (lane == 0)
             mbarrier_arrive(s->k_empty);
         ring_next<T::STAGES>(&k_at);
@@ -283,10 +289,15 @@ static __device__ __forceinline__ void consume(const attention_hopper_params *p,
             wgmma_fence();
             start_sums<T>(sums, weights, s->v + v_at.stage * T::V_BYTES);
             wgmma_wait<1>(); /* the scores are there */
+            hold<T::KEYS / 2>(scores);
             if (lane == 0)
                 mbarrier_arrive(s->k_empty + k_at.stage);
             online_softmax<T::KEYS>(scores, scale, bias_of(i), &state);
+            wait_after(state.total[0] + state.total[1], s->q_full);
             wgmma_wait<0>(); /* the sums as well */
+#pragma unroll
+            for (int block = 0; block < T::V_BLOCKS; block++)
+                hold<32>(sums[block]);
             if (lane == 0)
                 mbarrier_arrive(s->v_empty + v_at.stage);
             ring_next<T::STAGES>(&k_at);
@@ -302,6 +313,9 @@ static __device__ __forceinline__ void consume(const attention_hopper_params *p,
         wgmma_fence();
         start_sums<T>(sums, weights, s->v + v_at.stage * T::V_BYTES);
         wgmma_wait<0>();
+#pragma unroll
+        for (int block = 0; block < T::V_BLOCKS; block++)
+            hold<32>(sums[block]);
     }
 
 #pragma unroll

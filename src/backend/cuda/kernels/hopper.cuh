@@ -111,6 +111,26 @@ template <int N_LEFT> static __device__ __forceinline__ void wgmma_wait(void)
 #endif
 }
 
+/* Keeps what is computed from these registers behind the waits before this: to the compiler, a wait
+ * has nothing to do with the registers of a product. */
+template <int N> static __device__ __forceinline__ void hold(float *registers)
+{
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        asm volatile("" : "+f"(registers[i])::"memory");
+}
+
+/* Keeps the waits after this behind the computation of x, which is never negative: a store that
+ * does not happen, which the assembler moves neither before x nor behind a wait. */
+static __device__ __forceinline__ void wait_after(float x, void *shared)
+{
+    asm volatile("{\n.reg .pred p;\nsetp.lt.f32 p, %0, 0f00000000;\n"
+                 "@p st.volatile.shared.f32 [%1], %0;\n}"
+                 :
+                 : "f"(x), "r"(shared_address(shared))
+                 : "memory");
+}
+
 template <int N> static __device__ __forceinline__ void registers_shrink_to(void)
 {
 #if HOPPER
