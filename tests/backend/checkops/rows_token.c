@@ -34,6 +34,10 @@ static const check_row rows[] = {
     /* As large as a device's library of products is asked for. */
     LINEAR(ROW_CHECK, "256 rows by 256 of 256", DIMS(1, 256, 256), 256, 256, RELU, BEFORE,
            DIMS(1, 256, 256)),
+    /* Tiles of 128 x 128 for half the multiprocessors of a large GPU, none of them whole at the
+       end. */
+    LINEAR(ROW_CHECK, "many tiles, sum after GELU", DIMS(1, 1000, 200), 1100, 200, GELU, AFTER,
+           DIMS(1, 1000, 1100)),
     LINEAR(ROW_CHECK, "single output", DIMS(1, 5, 32), 1, 32, SIGMOID, NONE, ABSENT),
     {.name = "no bias", .op = OP_LINEAR, .n_in = 2, .in = {DIMS(3, 4, 8), DIMS(24, 8)}},
     LINEAR(ROW_BENCH, "Hiera-T block, first half", DIMS(1, 4096, 384), 1536, 384, GELU, NONE,

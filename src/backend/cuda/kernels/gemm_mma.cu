@@ -34,37 +34,6 @@ static __device__ __forceinline__ void tap_settle(const gemm_params *p, tap_plac
     }
 }
 
-/* Four sums of a row, side by side. */
-static __device__ __forceinline__ void write_group(const gemm_params *p, int row, int column,
-                                                   const float *sums)
-{
-    if (p->vector == 1) {
-#pragma unroll 1
-        for (int i = 0; i < 4 && column + i < p->columns; i++) {
-            const output_place o = output_place_of(p, row, column + i, 0);
-            store(p->out.at, o.row * p->out.row_stride + o.column,
-                  apply_epilogue(&p->epi, sums[i], o.column,
-                                 o.row * p->epi.residual.row_stride + o.column));
-        }
-        return;
-    }
-    const output_place o = output_place_of(p, row, column, 0);
-    float4_t v = *(const float4_t *)sums, residual = {{0, 0, 0, 0}};
-    if (p->epi.residual_mode)
-        residual = load4(p->epi.residual.at, o.row * p->epi.residual.row_stride + o.column);
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-        if (p->epi.bias)
-            v.x[i] += p->epi.bias[o.column + i];
-        if (p->epi.residual_mode == 1)
-            v.x[i] += residual.x[i];
-        v.x[i] = apply_unary(p->epi.act, v.x[i]);
-        if (p->epi.residual_mode == 2)
-            v.x[i] += residual.x[i];
-    }
-    store4(p->out.at, o.row * p->out.row_stride + o.column, v);
-}
-
 template <typename T>
 static __global__ void __launch_bounds__(256) gemm_mma_kernel(const __grid_constant__ gemm_params p)
 {
@@ -179,7 +148,7 @@ static __global__ void __launch_bounds__(256) gemm_mma_kernel(const __grid_const
             const int r = i / GROUPS, c = first_column + i % GROUPS * 4;
             const int out_row = first_row + r / 16 * (T::ROWS / T::WARPS_DOWN) + m * 16 + r % 16;
             if (out_row < p.rows && c < p.columns)
-                write_group(&p, out_row, c, tile + r * TILE_PITCH + i % GROUPS * 4);
+                write_four(&p, out_row, c, tile + r * TILE_PITCH + i % GROUPS * 4);
         }
     }
 }
@@ -205,15 +174,8 @@ template <bool PLAIN> static cudaError_t launch_some(const gemm_params *p, cudaS
     return launch_tile<tile<64, 64, 4, 32, 3, PLAIN>>(p, stream);
 }
 
-static bool rows_are_rows(const dev_window *w)
-{
-    return w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 && w->stride_w == 1 &&
-           w->in_h == w->out_h && w->in_w == w->out_w && !w->pad_top && !w->pad_left &&
-           !w->transposed;
-}
-
 cudaError_t gemm_mma_launch(const void *params, cudaStream_t stream)
 {
     const gemm_params *p = (const gemm_params *)params;
-    return rows_are_rows(&p->window) ? launch_some<true>(p, stream) : launch_some<false>(p, stream);
+    return gemm_rows_are_rows(p) ? launch_some<true>(p, stream) : launch_some<false>(p, stream);
 }

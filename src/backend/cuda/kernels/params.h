@@ -164,6 +164,30 @@ cudaError_t gemm_simt_launch(const void *params, cudaStream_t stream);
 /* bf16 operands, fp32 sums; one group. x and w are bf16, 16-byte aligned; channels, x.row_stride
  * and k_stride are multiples of 8. */
 cudaError_t gemm_mma_launch(const void *params, cudaStream_t stream);
+/* Whether row i of x is row i of the product's left side: a linear layer or the like. */
+static inline int gemm_rows_are_rows(const gemm_params *p)
+{
+    const dev_window *w = &p->window;
+    return w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 && w->stride_w == 1 &&
+           w->in_h == w->out_h && w->in_w == w->out_w && !w->pad_top && !w->pad_left &&
+           !w->transposed;
+}
+
+/* The same on Hopper, with wgmma fed by bulk tensor copies, where gemm_rows_are_rows. */
+enum { TENSOR_MAP_BYTES = 128, TENSOR_MAP_ALIGN = 64 };
+#ifdef __cplusplus
+#define KERNEL_ALIGN_64 alignas(64)
+#else
+#define KERNEL_ALIGN_64 _Alignas(64)
+#endif
+typedef struct gemm_hopper_params {
+    KERNEL_ALIGN_64 unsigned char x_map[TENSOR_MAP_BYTES];
+    KERNEL_ALIGN_64 unsigned char w_map[TENSOR_MAP_BYTES];
+    gemm_params g;
+} gemm_hopper_params;
+cudaError_t gemm_hopper_launch(const void *params, cudaStream_t stream);
+cudaError_t gemm_hopper_maps(gemm_hopper_params *params); /* fills in the maps of g's operands */
+int64_t gemm_hopper_tiles(const gemm_params *p);          /* blocks that it takes */
 
 typedef struct depthwise_params {
     dev_rows out, x;
@@ -243,12 +267,7 @@ typedef struct attention_tiles_params {
 } attention_tiles_params;
 cudaError_t attention_tiles_launch(const void *params, cudaStream_t stream);
 
-enum { TENSOR_MAP_BYTES = 128, TENSOR_MAP_ALIGN = 64, HOPPER_MAX_TILES = 4096 };
-#ifdef __cplusplus
-#define KERNEL_ALIGN_64 alignas(64)
-#else
-#define KERNEL_ALIGN_64 _Alignas(64)
-#endif
+enum { HOPPER_MAX_TILES = 4096 };
 typedef struct attention_hopper_params {
     KERNEL_ALIGN_64 unsigned char q_map[TENSOR_MAP_BYTES];
     KERNEL_ALIGN_64 unsigned char k_map[TENSOR_MAP_BYTES];

@@ -63,4 +63,35 @@ static __device__ __forceinline__ output_place output_place_of(const gemm_params
     return o;
 }
 
+/* What becomes of four sums of a row, side by side, of a product of one group. */
+static __device__ __forceinline__ void write_four(const gemm_params *p, int row, int column,
+                                                  const float *sums)
+{
+    if (p->vector == 1) {
+#pragma unroll 1
+        for (int i = 0; i < 4 && column + i < p->columns; i++) {
+            const output_place o = output_place_of(p, row, column + i, 0);
+            store(p->out.at, o.row * p->out.row_stride + o.column,
+                  apply_epilogue(&p->epi, sums[i], o.column,
+                                 o.row * p->epi.residual.row_stride + o.column));
+        }
+        return;
+    }
+    const output_place o = output_place_of(p, row, column, 0);
+    float4_t v = *(const float4_t *)sums, residual = {{0, 0, 0, 0}};
+    if (p->epi.residual_mode)
+        residual = load4(p->epi.residual.at, o.row * p->epi.residual.row_stride + o.column);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        if (p->epi.bias)
+            v.x[i] += p->epi.bias[o.column + i];
+        if (p->epi.residual_mode == 1)
+            v.x[i] += residual.x[i];
+        v.x[i] = apply_unary(p->epi.act, v.x[i]);
+        if (p->epi.residual_mode == 2)
+            v.x[i] += residual.x[i];
+    }
+    store4(p->out.at, o.row * p->out.row_stride + o.column, v);
+}
+
 #endif

@@ -151,11 +151,8 @@ static void blas_release(void *params)
 
 static bool suits(const dev_site *site, const gemm_params *p)
 {
-    const dev_window *w = &p->window;
     const dev_epilogue *e = &p->epi;
-    const bool plain = w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 &&
-                       w->stride_w == 1 && w->in_h == w->out_h && w->in_w == w->out_w &&
-                       !w->pad_top && !w->pad_left && !w->transposed && !p->scatter;
+    const bool plain = gemm_rows_are_rows(p) && !p->scatter;
     /* act(sum + bias + residual) is what it computes; its GELU is the approximation by tanh. */
     const bool has_it =
         (e->act.kind == UNARY_IDENTITY || e->act.kind == UNARY_RELU) &&

@@ -13,6 +13,22 @@ static roto_status check_constant_weights(const dev_site *site)
     return site->in[1].constant ? ROTO_OK : site_refuse(site, "weights have to be constants");
 }
 
+/* Tiles enough that most multiprocessors have one, and wide and deep enough to be worth one. */
+static bool suits_hopper(const dev_site *site, const gemm_params *p)
+{
+    return site->compute_capability == 90 && !site->only_common && gemm_rows_are_rows(p) &&
+           p->vector == 4 && p->columns > 64 && p->k > 64 &&
+           2 * gemm_hopper_tiles(p) >= site->n_multiprocessors;
+}
+
+static roto_status add_hopper(dev_site *site, const gemm_params *p, int64_t flops)
+{
+    gemm_hopper_params h = {.g = *p};
+    if (!site->e->measuring)
+        DEVICE_TRY(gemm_hopper_maps(&h), "describing the matrices of '%s'", site->node->name);
+    return site_add(site, "gemm.wgmma", gemm_hopper_launch, &h, sizeof(h), flops);
+}
+
 /* Fills in x, w and k of a product whose weights are [outputs][taps * channels] in `order`, and
  * adds it: with matrix instructions on bf16 where the precision says so, else in fp32 arithmetic.
  */
@@ -48,7 +64,9 @@ static roto_status add_product(dev_site *site, gemm_params *p, const weight_orde
     ROTO_TRY(blas_add(site, p, flops, &taken));
     if (taken)
         return ROTO_OK;
-    return site_add(site, "gemm.mma", gemm_mma_launch, p, sizeof(*p), flops);
+    return suits_hopper(site, p)
+               ? add_hopper(site, p, flops)
+               : site_add(site, "gemm.mma", gemm_mma_launch, p, sizeof(*p), flops);
 }
 
 roto_status linear_prepare(dev_site *site)
