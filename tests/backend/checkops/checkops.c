@@ -3,7 +3,8 @@
  *   checkops [--bench] [--self-test] [--backend NAME] [--isa NAME] [--op NAME] [--row PART]
  *            [--threads N] [--roof GFLOP/S GB/S] [--verbose]
  *
- * The cuda backend runs only when --backend names it. Its roof, measured elsewhere, is given.
+ * The cuda backend runs only when --backend names it, in fp32, bf16 and with the kernels of every
+ * GPU, or as --isa says: fp32, bf16, mma. Its roof, measured elsewhere, is given.
  *
  * A new kernel is checked by the rows that are there; a new shape is a new row in rows_*.c. */
 #include "backend/checkops/bench.h"
@@ -64,10 +65,16 @@ static int find_variants(const options *o, variant out[8])
 {
     /* Only when asked for: it needs a GPU. */
     if (o->backend && strcmp(o->backend, "cuda") == 0) {
-        out[0] = (variant){backend_find("cuda"), NULL, PRECISION_FP32};
-        out[1] = (variant){backend_find("cuda"), NULL, PRECISION_BF16};
-        out[2] = (variant){backend_find("cuda"), "mma", PRECISION_BF16};
-        return 3;
+        const variant cuda[] = {{backend_find("cuda"), NULL, PRECISION_FP32},
+                                {backend_find("cuda"), NULL, PRECISION_BF16},
+                                {backend_find("cuda"), "mma", PRECISION_BF16}};
+        static const char *const names[] = {"fp32", "bf16", "mma"};
+        int n = 0;
+        for (int i = 0; i < 3; i++) {
+            if (!o->isa || strcmp(o->isa, names[i]) == 0)
+                out[n++] = cuda[i];
+        }
+        return n;
     }
     const cpu_features cpu = cpu_features_detect();
     const variant all[] = {

@@ -64,6 +64,8 @@ static const check_row rows[] = {
     NORM(ROW_CHECK, "bare", DIMS(4, 16), ABSENT, ABSENT),
     NORM(ROW_CHECK, "no shift", DIMS(4, 24), DIMS(24), ABSENT),
     NORM(ROW_CHECK, "one channel", DIMS(5, 1), DIMS(1), DIMS(1)),
+    NORM(ROW_CHECK, "224 wide", DIMS(3, 224), DIMS(224), DIMS(224)),
+    NORM(ROW_CHECK, "500 wide", DIMS(3, 500), DIMS(500), ABSENT),
     NORM(ROW_CHECK, "1152 wide", DIMS(3, 1152), DIMS(1152), DIMS(1152)),
     NORM(ROW_BENCH, "256 wide", DIMS(1, 4096, 256), DIMS(256), DIMS(256)),
     NORM(ROW_BENCH, "1152 wide, many", DIMS(1, 4096, 1152), DIMS(1152), DIMS(1152)),

@@ -21,7 +21,7 @@ static __device__ __forceinline__ float warp_max(float x)
     return x;
 }
 
-/* Rows are read three times, the second and third time from the nearest cache. */
+/* Any row. Rows are read three times, the second and third time from the nearest cache. */
 static __global__ void __launch_bounds__(THREADS)
     layer_norm_kernel(const __grid_constant__ layer_norm_params p)
 {
@@ -49,10 +49,66 @@ static __global__ void __launch_bounds__(THREADS)
     }
 }
 
+/* Rows of up to FOURS * 128 elements, read once and kept in registers. */
+template <int FOURS>
+static __global__ void __launch_bounds__(THREADS)
+    layer_norm_fours_kernel(const __grid_constant__ layer_norm_params p)
+{
+    const int row = (int)(blockIdx.x * WARPS + threadIdx.x / 32), lane = (int)(threadIdx.x % 32);
+    if (row >= p.rows)
+        return;
+    const int64_t x = row * p.x.row_stride, out = row * p.out.row_stride;
+    float4_t v[FOURS];
+    float sum = 0;
+#pragma unroll
+    for (int f = 0; f < FOURS; f++) {
+        const int i = (f * 32 + lane) * 4;
+        v[f] = i < p.channels ? load4(p.x.at, x + i) : float4_t{{0, 0, 0, 0}};
+        sum += (v[f].x[0] + v[f].x[1]) + (v[f].x[2] + v[f].x[3]);
+    }
+    const float mean = warp_sum(sum) / (float)p.channels;
+    sum = 0;
+#pragma unroll
+    for (int f = 0; f < FOURS; f++) {
+        if ((f * 32 + lane) * 4 >= p.channels)
+            continue;
+#pragma unroll
+        for (int k = 0; k < 4; k++) {
+            v[f].x[k] -= mean;
+            sum += v[f].x[k] * v[f].x[k];
+        }
+    }
+    const float inverse = 1 / sqrtf(warp_sum(sum) / (float)p.channels + p.epsilon);
+#pragma unroll
+    for (int f = 0; f < FOURS; f++) {
+        const int i = (f * 32 + lane) * 4;
+        if (i >= p.channels)
+            continue;
+        const float4_t one = {{1, 1, 1, 1}}, zero = {{0, 0, 0, 0}};
+        const float4_t gamma = p.gamma ? *(const float4_t *)(p.gamma + i) : one;
+        const float4_t beta = p.beta ? *(const float4_t *)(p.beta + i) : zero;
+        float4_t y;
+#pragma unroll
+        for (int k = 0; k < 4; k++)
+            y.x[k] = v[f].x[k] * inverse * gamma.x[k] + beta.x[k];
+        store4(p.out.at, out + i, y);
+    }
+}
+
 cudaError_t layer_norm_launch(const void *params, cudaStream_t stream)
 {
     const layer_norm_params *p = (const layer_norm_params *)params;
-    return launch(layer_norm_kernel, dim3(blocks_for(p->rows, WARPS)), THREADS, 0, stream, p);
+    const dim3 grid(blocks_for(p->rows, WARPS));
+    const int fours = p->vector == 4 ? divide_up(p->channels, 128) : 0;
+    if (fours == 1)
+        return launch(layer_norm_fours_kernel<1>, grid, THREADS, 0, stream, p);
+    if (fours == 2)
+        return launch(layer_norm_fours_kernel<2>, grid, THREADS, 0, stream, p);
+    if (fours == 3 || fours == 4)
+        return launch(layer_norm_fours_kernel<4>, grid, THREADS, 0, stream, p);
+    if (fours > 4 && fours <= 9)
+        return launch(layer_norm_fours_kernel<9>, grid, THREADS, 0, stream, p);
+    return launch(layer_norm_kernel, grid, THREADS, 0, stream, p);
 }
 
 /* Along rows: a warp a line. */

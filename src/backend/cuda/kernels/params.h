@@ -82,8 +82,8 @@ cudaError_t move_launch(const void *params, cudaStream_t stream);
 
 typedef struct layer_norm_params {
     dev_rows out, x;
-    const float *gamma, *beta; /* or NULL */
-    int32_t rows, channels;
+    const float *gamma, *beta;      /* or NULL */
+    int32_t rows, channels, vector; /* 4 where rows are made of aligned fours, else 1 */
     float epsilon;
 } layer_norm_params;
 cudaError_t layer_norm_launch(const void *params, cudaStream_t stream);

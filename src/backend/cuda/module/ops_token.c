@@ -10,6 +10,9 @@ roto_status layer_norm_prepare(dev_site *site)
                            .rows = (int32_t)shape_rows(&site->in[0].shape),
                            .channels = (int32_t)shape_last(&site->in[0].shape),
                            .epsilon = site->node->attr.layer_norm.epsilon};
+    const bool fours =
+        p.channels % 4 == 0 && operand_aligned(&site->in[0], 4) && operand_aligned(&site->out, 4);
+    p.vector = fours ? 4 : 1;
     ROTO_TRY(site_constant(site, 1, &p.gamma));
     ROTO_TRY(site_constant(site, 2, &p.beta));
     return site_add(site, "layer_norm", layer_norm_launch, &p, sizeof(p), 0);
