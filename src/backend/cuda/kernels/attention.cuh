@@ -53,4 +53,22 @@ static __device__ __forceinline__ bool key_is_valid(const attention_params *p, i
     return load(p->valid.at, row * p->valid.row_stride + token) != 0;
 }
 
+/* Elements d and d + 1 of a head (d is even) to out[row + d] and the next, as far as there are. */
+static __device__ __forceinline__ void write_pair(const attention_params *p, dev_ptr out,
+                                                  int64_t row, int d, float x, float y)
+{
+    if (d >= p->dv_out)
+        return;
+    if (p->pairs && out.is_bf16) {
+        *(uint32_t *)((uint16_t *)out.data + row + d) = pack_bf16(x, y);
+    } else if (p->pairs) {
+        float2_t v = {{x, y}};
+        *(float2_t *)((float *)out.data + row + d) = v;
+    } else {
+        store(out, row + d, x);
+        if (d + 1 < p->dv_out)
+            store(out, row + d + 1, y);
+    }
+}
+
 #endif

@@ -322,35 +322,27 @@ static __device__ __forceinline__ void consume(const attention_hopper_params *p,
         if (query >= p->a.lq)
             continue;
         const int dv = p->a.dv_out;
-        float *partial = NULL;
+        dev_ptr out = p->a.out.at;
+        int64_t to = ((int64_t)w->batch * p->a.lq + query) * p->a.out.row_stride + w->head * dv;
         float inverse = total == 0 ? 0 : 1 / total; /* without any key: zeros */
         if (p->a.n_splits > 1) {
             const int64_t item =
                 (((int64_t)w->split * p->a.batch + w->batch) * p->a.heads + w->head) * p->a.lq +
                 query;
-            partial = p->a.partial + item * (dv + 2);
+            out = {p->a.partial, 0};
+            to = item * (dv + 2);
             inverse = 1;
             if (lane % 4 == 0) {
-                partial[dv] = state.max[r];
-                partial[dv + 1] = total;
+                p->a.partial[to + dv] = state.max[r];
+                p->a.partial[to + dv + 1] = total;
             }
         }
-        const int64_t to =
-            ((int64_t)w->batch * p->a.lq + query) * p->a.out.row_stride + w->head * dv;
 #pragma unroll
         for (int block = 0; block < T::V_BLOCKS; block++)
 #pragma unroll
-            for (int n = 0; n < 32; n++) {
-                if (n % 4 / 2 != r)
-                    continue;
-                const int d = block * 64 + n / 4 * 8 + lane % 4 * 2 + n % 2;
-                if (d >= dv)
-                    continue;
-                if (partial)
-                    partial[d] = sums[block][n];
-                else
-                    store(p->a.out.at, to + d, sums[block][n] * inverse);
-            }
+            for (int n = r * 2; n < 32; n += 4)
+                write_pair(&p->a, out, to, block * 64 + n / 4 * 8 + lane % 4 * 2,
+                           sums[block][n] * inverse, sums[block][n + 1] * inverse);
     }
 }
 

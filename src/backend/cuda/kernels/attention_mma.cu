@@ -21,47 +21,50 @@ template <int DK_, int DV_, int WARPS_, int KEYS_, int STAGES_, bool Q_IN_REGIST
 };
 
 /* Copies the keys and values of cells first..first + KEYS and says which take part. Rows of those
- * that do not are zeros: weights of 0 must not meet infinities. */
+ * that do not are zeros: weights of 0 must not meet infinities. Some threads share a key, so that
+ * each looks for no more than one. */
 template <typename T>
 static __device__ __forceinline__ void
 load_keys(const attention_params *p, const attention_window *window, int batch, int head, int first,
           int last, uint16_t *ks, uint16_t *vs, float *bias)
 {
-    const int64_t first_row = p->key_batches == 1 ? 0 : (int64_t)batch * p->lk;
-    const uint16_t *const k = (const uint16_t *)p->k.at.data + head * p->dk;
-    const uint16_t *const v = (const uint16_t *)p->v.at.data + head * p->dv;
+    constexpr int SHARERS = T::THREADS / T::KEYS;
     const bool global = p->n_windows == 1 && p->k_grid.window_h == 1;
-    constexpr int CHUNKS = (T::DK + T::DV) / 8;
-    for (int i = (int)threadIdx.x; i < T::KEYS * CHUNKS; i += T::THREADS) {
-        const int key = i / CHUNKS, chunk = i % CHUNKS, cell = first + key;
-        const bool is_value = chunk >= T::DK / 8;
-        const int d = (is_value ? chunk - T::DK / 8 : chunk) * 8;
-        uint16_t *const to = is_value ? vs + key * T::V_PITCH + d : ks + key * T::K_PITCH + d;
-        const uint16_t *from = k;
-        bool there = cell < last && d < (is_value ? p->dv : p->dk);
-        if (there) {
-            const int token = global ? cell : token_of_cell(p, window, cell);
-            if (token < 0) {
-                there = p->pad_k.data != NULL;
-                from = (const uint16_t *)(is_value ? p->pad_v.data : p->pad_k.data) +
-                       head * (is_value ? p->dv : p->dk) + d;
-            } else {
-                there = key_is_valid(p, batch, token);
-                from = is_value ? v + (first_row + token) * p->v.row_stride + d
-                                : k + (first_row + token) * p->k.row_stride + d;
+    const int key = (int)threadIdx.x / SHARERS, share = (int)threadIdx.x % SHARERS * 8;
+    const int cell = first + key;
+    const uint16_t *k = (const uint16_t *)p->k.at.data, *v = (const uint16_t *)p->v.at.data;
+    bool there = cell < last;
+    if (there) {
+        const int token = global ? cell : token_of_cell(p, window, cell);
+        if (token < 0) {
+            there = p->pad_k.data != NULL;
+            if (there) {
+                k = (const uint16_t *)p->pad_k.data + head * p->dk;
+                v = (const uint16_t *)p->pad_v.data + head * p->dv;
             }
+        } else {
+            const int64_t row = (p->key_batches == 1 ? 0 : (int64_t)batch * p->lk) + token;
+            there = key_is_valid(p, batch, token);
+            k += row * p->k.row_stride + head * p->dk;
+            v += row * p->v.row_stride + head * p->dv;
         }
-        copy_16_async(to, there ? from : k, there ? 16 : 0);
     }
-    for (int key = (int)threadIdx.x; key < T::KEYS; key += T::THREADS) {
-        const int cell = first + key;
-        bool there = cell < last;
-        if (there) {
-            const int token = global ? cell : token_of_cell(p, window, cell);
-            there = token < 0 ? p->pad_k.data != NULL : key_is_valid(p, batch, token);
-        }
+#pragma unroll
+    for (int d = 0; d < T::DK; d += SHARERS * 8) {
+        const bool read = there && d + share < p->dk;
+        if (T::DK % (SHARERS * 8) == 0 || d + share < T::DK)
+            copy_16_async(ks + key * T::K_PITCH + d + share, read ? k + d + share : k,
+                          read ? 16 : 0);
+    }
+#pragma unroll
+    for (int d = 0; d < T::DV; d += SHARERS * 8) {
+        const bool read = there && d + share < p->dv;
+        if (T::DV % (SHARERS * 8) == 0 || d + share < T::DV)
+            copy_16_async(vs + key * T::V_PITCH + d + share, read ? v + d + share : v,
+                          read ? 16 : 0);
+    }
+    if (share == 0)
         bias[key] = there ? 0 : -INFINITY;
-    }
 }
 
 /* Two neighbouring elements of a query, zeros where there are none. */
@@ -232,13 +235,10 @@ static __global__ void __launch_bounds__(T::THREADS)
                 (((int64_t)split * p.batch + batch) * p.heads + head) * p.lq + query[r];
             float *const to = p.partial + item * (p.dv_out + 2);
 #pragma unroll
-            for (int n = 0; n < O_TILES; n++)
-#pragma unroll
-                for (int i = 0; i < 2; i++) {
-                    const int d = n * 8 + lane % 4 * 2 + i;
-                    if (d < p.dv_out)
-                        to[d] = sums[n][r * 2 + i];
-                }
+            for (int n = 0; n < O_TILES; n++) {
+                const int d = n * 8 + lane % 4 * 2;
+                write_pair(&p, {to, 0}, 0, d, sums[n][r * 2], sums[n][r * 2 + 1]);
+            }
             if (lane % 4 == 0) {
                 to[p.dv_out] = max[r];
                 to[p.dv_out + 1] = total[r];
@@ -247,15 +247,12 @@ static __global__ void __launch_bounds__(T::THREADS)
         }
         const float inverse = total[r] == 0 ? 0 : 1 / total[r]; /* without any key: zeros */
         const int64_t row = (int64_t)batch * p.lq + query[r];
+        const int64_t to = row * p.out.row_stride + head * p.dv_out;
 #pragma unroll
-        for (int n = 0; n < O_TILES; n++)
-#pragma unroll
-            for (int i = 0; i < 2; i++) {
-                const int d = n * 8 + lane % 4 * 2 + i;
-                if (d < p.dv_out)
-                    store(p.out.at, row * p.out.row_stride + head * p.dv_out + d,
-                          sums[n][r * 2 + i] * inverse);
-            }
+        for (int n = 0; n < O_TILES; n++) {
+            const int d = n * 8 + lane % 4 * 2;
+            write_pair(&p, p.out.at, to, d, sums[n][r * 2] * inverse, sums[n][r * 2 + 1] * inverse);
+        }
     }
 }
 

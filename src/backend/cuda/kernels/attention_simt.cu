@@ -94,36 +94,59 @@ cudaError_t attention_simt_launch(const void *params, cudaStream_t stream)
 
 /* ---- helpers of the bf16 kernels ---- */
 
+typedef struct alignas(16) packed_t {
+    uint32_t x[4];
+} packed_t;
+
+/* Eight elements a thread: finding them costs more than they do. */
 static __global__ void __launch_bounds__(256) pack_kernel(const __grid_constant__ pack_params p)
 {
-    const int64_t i = (int64_t)blockIdx.x * 256 + threadIdx.x; /* a pair of elements */
-    const int pairs = p.d_padded / 2;
-    if (i >= (int64_t)p.rows * p.heads * pairs)
+    const uint32_t i = blockIdx.x * 256 + threadIdx.x;
+    const uint32_t units = (uint32_t)p.d_padded / 8, row_units = (uint32_t)p.heads * units;
+    const uint32_t row = i / row_units, unit = i % row_units;
+    if (row >= (uint32_t)p.rows)
         return;
-    const int pair = (int)(i % pairs), head = (int)(i / pairs % p.heads);
-    const int64_t row = i / pairs / p.heads;
-    const int64_t from = row * p.x.row_stride + head * p.d + pair * 2;
-    float a = pair * 2 < p.d ? load(p.x.at, from) : 0;
-    float b = pair * 2 + 1 < p.d ? load(p.x.at, from + 1) : 0;
-    const int token = (int)(row % p.tokens);
+    const int head = (int)(unit / units), d = (int)(unit % units) * 8;
+    const int token = (int)(row % (uint32_t)p.tokens);
+    const int64_t from = (int64_t)row * p.x.row_stride + head * p.d + d;
+    alignas(16) float v[8] = {0};
+    bool there = true;
     if (p.valid.at.data) {
-        const int64_t batch = p.valid_batches == 1 ? 0 : row / p.tokens;
-        if (load(p.valid.at, batch * p.valid.row_stride + token) == 0)
-            a = b = 0;
+        const int64_t batch = p.valid_batches == 1 ? 0 : row / (uint32_t)p.tokens;
+        there = load(p.valid.at, batch * p.valid.row_stride + token) != 0;
     }
-    if (p.rope && token < p.rope_tokens && pair * 2 < p.d) {
-        const float *turn = p.rope + (int64_t)(token % p.rope_rows) * p.d + pair * 2;
-        const float x = a;
-        a = x * turn[0] - b * turn[1];
-        b = x * turn[1] + b * turn[0];
+    if (there && p.fours) {
+#pragma unroll
+        for (int k = 0; k < 8; k += 4) {
+            if (d + k < p.d)
+                *(float4_t *)(v + k) = load4(p.x.at, from + k);
+        }
+    } else if (there) {
+#pragma unroll
+        for (int k = 0; k < 8; k++)
+            v[k] = d + k < p.d ? load(p.x.at, from + k) : 0;
     }
-    ((uint32_t *)p.out)[i] = pack_bf16(a, b);
+    if (p.rope && token < p.rope_tokens) {
+        const float *const turn = p.rope + (int64_t)(token % p.rope_rows) * p.d + d;
+#pragma unroll
+        for (int k = 0; k < 8; k += 2) {
+            if (d + k >= p.d)
+                break;
+            const float x = v[k];
+            v[k] = x * turn[k] - v[k + 1] * turn[k + 1];
+            v[k + 1] = x * turn[k + 1] + v[k + 1] * turn[k];
+        }
+    }
+    uint32_t *const to = (uint32_t *)p.out + (int64_t)i * 4;
+    const packed_t packed = {{pack_bf16(v[0], v[1]), pack_bf16(v[2], v[3]), pack_bf16(v[4], v[5]),
+                              pack_bf16(v[6], v[7])}};
+    *(packed_t *)to = packed;
 }
 
 cudaError_t pack_launch(const void *params, cudaStream_t stream)
 {
     const pack_params *p = (const pack_params *)params;
-    const int64_t n = (int64_t)p->rows * p->heads * (p->d_padded / 2);
+    const int64_t n = (int64_t)p->rows * p->heads * (p->d_padded / 8);
     return launch(pack_kernel, dim3(blocks_for(n, 256)), 256, 0, stream, p);
 }
 

@@ -64,6 +64,10 @@ typedef struct alignas(16) float4_t {
     float x[4];
 } float4_t;
 
+typedef struct alignas(8) float2_t {
+    float x[2];
+} float2_t;
+
 /* Four elements at once; i a multiple of 4 in memory aligned for that. */
 static __device__ __forceinline__ float4_t load4(dev_ptr p, int64_t i)
 {

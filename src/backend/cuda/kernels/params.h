@@ -221,7 +221,8 @@ typedef struct attention_params {
     dev_rows out, q, k, v;
     int32_t batch, heads, dk, dv; /* elements of a head of k and v as they lie in memory */
     int32_t dv_out;               /* of v without what pads it */
-    int32_t lq, lk, key_batches;  /* key_batches: 1 or batch */
+    int32_t pairs; /* dv_out is even, and out takes two elements at once; not for fp32's kernel */
+    int32_t lq, lk, key_batches; /* key_batches: 1 or batch */
     float scale;
     dev_grid q_grid, k_grid;
     int32_t windows_across, n_windows;
@@ -247,7 +248,8 @@ int attention_mma_tile(int dk, int dv, int *queries, int *keys);
 typedef struct pack_params {
     void *out; /* [rows][heads][d_padded] */
     dev_rows x;
-    int32_t rows, heads, d, d_padded;
+    int32_t rows, heads, d, d_padded;       /* d_padded: a multiple of 8 */
+    int32_t fours;                          /* heads of x are made of aligned fours */
     const float *rope;                      /* [rope_rows][d / 2][2] or NULL */
     int32_t tokens, rope_tokens, rope_rows; /* token t = row % tokens < rope_tokens is rotated */
     dev_rows valid; /* [batch or 1, tokens] or NULL: rows of tokens where it is 0 become zeros */

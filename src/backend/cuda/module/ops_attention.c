@@ -175,6 +175,7 @@ roto_status attention_prepare(dev_site *site)
                           .pad_v = site->in[7].at,
                           .n_splits = 1};
     p.dv_out = p.dv;
+    p.pairs = p.dv_out % 2 == 0 && operand_aligned(&site->out, 2);
     if (p.valid.at.data)
         p.valid_batches = (int32_t)site->in[5].shape.dim[0];
     ROTO_TRY(site_constant(site, 3, &p.rope_q));

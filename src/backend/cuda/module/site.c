@@ -101,6 +101,7 @@ roto_status site_pack(dev_site *site, const dev_operand *x, const pack_wish *wis
         .heads = wish->heads,
         .d = (int32_t)d,
         .d_padded = (int32_t)wish->padded,
+        .fours = d % 4 == 0 && operand_aligned(x, 4),
         .rope = wish->rope,
         .tokens = (int32_t)(wish->tokens ? wish->tokens : rows),
         .rope_tokens = (int32_t)wish->rope_tokens,
