@@ -115,7 +115,7 @@ cudaError_t reduce_launch(const void *params, cudaStream_t stream);
 
 typedef struct pool_params {
     dev_rows out, x;
-    int32_t n, in_h, in_w, out_h, out_w, channels;
+    int32_t n, in_h, in_w, out_h, out_w, channels, vector; /* 1 or 4 channels a thread */
     int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;
     int32_t average, count_padding;
 } pool_params;
@@ -129,7 +129,7 @@ typedef struct resize_axis {
 } resize_axis;
 typedef struct resize_params {
     dev_rows out, x;
-    int32_t n, in_h, in_w, out_h, out_w, channels;
+    int32_t n, in_h, in_w, out_h, out_w, channels, vector;
     resize_axis rows, columns;
 } resize_params;
 cudaError_t resize_launch(const void *params, cudaStream_t stream);

@@ -7,6 +7,14 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* How many channels a thread takes. */
+static int32_t channels_at_once(const dev_site *site)
+{
+    const bool fours = site->in[0].shape.dim[3] % 4 == 0 && operand_aligned(&site->in[0], 4) &&
+                       operand_aligned(&site->out, 4);
+    return fours ? 4 : 1;
+}
+
 roto_status pool2d_prepare(dev_site *site)
 {
     const pool2d_attr *a = &site->node->attr.pool2d;
@@ -20,6 +28,7 @@ roto_status pool2d_prepare(dev_site *site)
         .out_h = (int32_t)out[1],
         .out_w = (int32_t)out[2],
         .channels = (int32_t)in[3],
+        .vector = channels_at_once(site),
         .kernel_h = a->kernel_h,
         .kernel_w = a->kernel_w,
         .stride_h = a->stride_h,
@@ -113,7 +122,9 @@ static int most_taps(const resize2d_attr *a, int64_t in, int64_t out)
     if (a->kind == RESIZE_NEAREST)
         return 1;
     const double radius = a->kind == RESIZE_BILINEAR ? 1 : 2;
-    const double widen = a->antialias && in > out ? (double)in / (double)out : 1;
+    if (!a->antialias)
+        return (int)(2 * radius);
+    const double widen = in > out ? (double)in / (double)out : 1;
     return (int)ceil(2 * radius * widen) + 1;
 }
 
@@ -151,7 +162,8 @@ roto_status resize2d_prepare(dev_site *site)
                        .in_w = (int32_t)in[2],
                        .out_h = (int32_t)out[1],
                        .out_w = (int32_t)out[2],
-                       .channels = (int32_t)in[3]};
+                       .channels = (int32_t)in[3],
+                       .vector = channels_at_once(site)};
     ROTO_TRY(make_axis(site, in[1], out[1], &p.rows));
     ROTO_TRY(make_axis(site, in[2], out[2], &p.columns));
     return site_add(site, "resize", resize_launch, &p, sizeof(p), 0);
