@@ -52,7 +52,11 @@ typedef struct roto_segmenter_params {
                      each frame, and logits come on a grid four times as fine. 0: always at the
                      whole frame. -1 (default): 1 where roto_run() is given prompts, else 0. Models
                      with a square input of their own always see the whole frame */
-    int32_t max_batch; /* objects computed together, 1, 2, 4 or 8; 0 leaves it to the device */
+    int32_t max_batch;   /* objects computed together, 1, 2, 4 or 8; 0 leaves it to the device */
+    int32_t keep_frames; /* 0..65536: so many tracked frames stay in an object's memory, so that
+                            tracking can go on from any of them, forward or in reverse, as in
+                            SAM 2's predictor for whole videos; costs 1 MB of memory a frame and
+                            object with SAM 2 at 1024 px. 0 (default): what the next frame needs */
 } roto_segmenter_params;
 
 ROTO_API roto_segmenter_params roto_segmenter_params_default(void);
@@ -143,10 +147,11 @@ ROTO_API roto_status roto_segmenter_prompt(roto_segmenter *segmenter, int64_t id
                                            const roto_prompt *prompt);
 
 /* Takes a frame. `index` (0 or more) counts frames; consecutive frames should have consecutive
- * numbers, and a smaller number than before means tracking in reverse. Frames may be of another
- * size from one to the next as long as their shape stays the same for the model. *segments, sorted
- * by id, holds every object that was prompted so far, belongs to the segmenter and is valid until
- * the next call that changes something. segments and n_segments may be NULL.
+ * numbers, and a smaller number than before means tracking in reverse (unless
+ * roto_segmenter_direction() says otherwise). Frames may be of another size from one to the next as
+ * long as their shape stays the same for the model. *segments, sorted by id, holds every object
+ * that was prompted so far, belongs to the segmenter and is valid until the next call that changes
+ * something. segments and n_segments may be NULL.
  *
  * Allocates nothing after the first frame with as many objects and prompted frames, unless the
  * image's size changes. On an error in a prompt that was waiting, that prompt is dropped and the
@@ -154,6 +159,12 @@ ROTO_API roto_status roto_segmenter_prompt(roto_segmenter *segmenter, int64_t id
 ROTO_API roto_status roto_segmenter_frame(roto_segmenter *segmenter, const roto_image *image,
                                           int64_t index, const roto_segment **segments,
                                           int32_t *n_segments);
+
+/* Which way tracking goes from the next frame on: 1: forward, -1: in reverse, 0 (what a segmenter
+ * starts with): the frames' numbers tell. An object's memories are of the frames before in that
+ * direction, so that a jump, say back to a frame that is to be corrected and forward from there,
+ * needs it; and params.keep_frames, if the memories of that time are still to be there. */
+ROTO_API roto_status roto_segmenter_direction(roto_segmenter *segmenter, int32_t direction);
 
 /* The current frame's objects as they are now, after corrections and removals. */
 ROTO_API roto_status roto_segmenter_results(roto_segmenter *segmenter,

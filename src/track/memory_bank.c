@@ -8,11 +8,9 @@
 
 enum { FREE = -1 };
 
-static int32_t n_recent_slots(const memory_bank *bank)
+static int32_t most(int32_t a, int32_t b)
 {
-    /* What a frame and the next one need: the frame before, the frame, and of every stride-th
-     * frames one more than a single frame sees. */
-    return bank->shape.num_maskmem + 1;
+    return a > b ? a : b;
 }
 
 roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape)
@@ -22,15 +20,24 @@ roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape)
         shape->max_pointers < 2 || shape->max_pointers > MEMORY_BANK_MAX_POINTERS ||
         shape->max_conditioning < 1 || shape->max_conditioning > MEMORY_BANK_MAX_CONDITIONING)
         return roto_fail(ROTO_ERROR_INTERNAL, "memory bank: sizes out of range");
-    const size_t floats = (size_t)n_recent_slots(bank) * (size_t)shape->memory_floats +
-                          (size_t)shape->max_pointers * (size_t)shape->pointer_floats;
-    bank->storage = memory_new_array(floats, sizeof(float));
-    if (!bank->storage)
+    /* What a frame and the next one need: the frame before, the frame, and of every stride-th
+     * frames one more than a single frame sees. */
+    bank->n_recent = most(shape->num_maskmem + 1, shape->n_kept);
+    bank->n_pointers = most(shape->max_pointers, shape->n_kept);
+    const size_t n_recent = (size_t)bank->n_recent, n_pointers = (size_t)bank->n_pointers;
+    bank->recent = memory_new_array(n_recent, sizeof(*bank->recent));
+    bank->pointers = memory_new_array(n_pointers, sizeof(*bank->pointers));
+    bank->storage = memory_new_array(n_recent * (size_t)shape->memory_floats +
+                                         n_pointers * (size_t)shape->pointer_floats,
+                                     sizeof(float));
+    if (!bank->recent || !bank->pointers || !bank->storage) {
+        memory_bank_free(bank);
         return ROTO_ERROR_MEMORY;
+    }
     float *next = bank->storage;
-    for (int32_t i = 0; i < n_recent_slots(bank); i++, next += shape->memory_floats)
+    for (int32_t i = 0; i < bank->n_recent; i++, next += shape->memory_floats)
         bank->recent[i].memory = next;
-    for (int32_t i = 0; i < shape->max_pointers; i++, next += shape->pointer_floats)
+    for (int32_t i = 0; i < bank->n_pointers; i++, next += shape->pointer_floats)
         bank->pointers[i].pointer = next;
     memory_bank_clear(bank);
     return ROTO_OK;
@@ -40,6 +47,8 @@ void memory_bank_free(memory_bank *bank)
 {
     for (int i = 0; i < MEMORY_BANK_MAX_CONDITIONING; i++)
         free(bank->conditioning[i].memory);
+    free(bank->recent);
+    free(bank->pointers);
     free(bank->storage);
     *bank = (memory_bank){0};
 }
@@ -47,9 +56,9 @@ void memory_bank_free(memory_bank *bank)
 void memory_bank_clear(memory_bank *bank)
 {
     bank->n_conditioning = 0;
-    for (int32_t i = 0; i < n_recent_slots(bank); i++)
+    for (int32_t i = 0; i < bank->n_recent; i++)
         bank->recent[i].frame = FREE;
-    for (int32_t i = 0; i < bank->shape.max_pointers; i++)
+    for (int32_t i = 0; i < bank->n_pointers; i++)
         bank->pointers[i].frame = FREE;
 }
 
@@ -78,11 +87,11 @@ static int64_t distance(int64_t a, int64_t b)
 
 static void forget_tracked(memory_bank *bank, int64_t frame)
 {
-    for (int32_t i = 0; i < n_recent_slots(bank); i++) {
+    for (int32_t i = 0; i < bank->n_recent; i++) {
         if (bank->recent[i].frame == frame)
             bank->recent[i].frame = FREE;
     }
-    for (int32_t i = 0; i < bank->shape.max_pointers; i++) {
+    for (int32_t i = 0; i < bank->n_pointers; i++) {
         if (bank->pointers[i].frame == frame)
             bank->pointers[i].frame = FREE;
     }
@@ -156,7 +165,7 @@ memory_slot *memory_bank_memory(memory_bank *bank, int64_t frame, int direction)
 {
     memory_slot *chosen = NULL;
     bool chosen_needed = true;
-    for (int32_t i = 0; i < n_recent_slots(bank); i++) {
+    for (int32_t i = 0; i < bank->n_recent; i++) {
         memory_slot *slot = &bank->recent[i];
         if (slot->frame == frame)
             return slot;
@@ -181,14 +190,14 @@ memory_slot *memory_bank_memory(memory_bank *bank, int64_t frame, int direction)
 
 pointer_slot *memory_bank_pointer(memory_bank *bank, int64_t frame)
 {
-    pointer_slot *slot = &bank->pointers[frame % bank->shape.max_pointers];
+    pointer_slot *slot = &bank->pointers[frame % bank->n_pointers];
     slot->frame = frame;
     return slot;
 }
 
 static const memory_slot *recent_of(const memory_bank *bank, int64_t frame)
 {
-    for (int32_t i = 0; frame >= 0 && i < n_recent_slots(bank); i++) {
+    for (int32_t i = 0; frame >= 0 && i < bank->n_recent; i++) {
         if (bank->recent[i].frame == frame)
             return &bank->recent[i];
     }
@@ -208,7 +217,7 @@ memory_view memory_bank_look(const memory_bank *bank, int64_t frame, int directi
         const int64_t then = frame - (int64_t)direction * age;
         if (then < 0)
             break;
-        const pointer_slot *slot = &bank->pointers[then % bank->shape.max_pointers];
+        const pointer_slot *slot = &bank->pointers[then % bank->n_pointers];
         if (slot->frame != then)
             continue;
         view.pointers[view.n_pointers].age = age;

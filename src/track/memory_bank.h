@@ -2,7 +2,9 @@
  *
  * Prompted ("conditioning") frames are kept whole; of the frames tracked in between, the last one
  * and every stride-th before it give spatial memories (the rule of XMem and of SAM 2 at inference),
- * and each of the latest gives an object pointer. Frames come forward or in reverse. */
+ * and each of the latest gives an object pointer. Frames come forward or in reverse.
+ *
+ * More may be kept than a frame sees, so that tracking can go on from any frame in any direction. */
 #ifndef TRACK_MEMORY_BANK_H
 #define TRACK_MEMORY_BANK_H
 
@@ -23,6 +25,7 @@ typedef struct memory_bank_shape {
     int32_t temporal_stride;
     int32_t max_pointers;
     int32_t max_conditioning; /* 1..MEMORY_BANK_MAX_CONDITIONING */
+    int32_t n_kept;           /* tracked frames that are kept, if more than the coming ones need */
 } memory_bank_shape;
 
 /* One frame of an object's past. Pointers go into the bank's memory. */
@@ -47,8 +50,9 @@ typedef struct memory_bank {
     memory_bank_shape shape;
     conditioning_slot conditioning[MEMORY_BANK_MAX_CONDITIONING]; /* n, by order of prompting */
     int32_t n_conditioning;
-    memory_slot recent[MEMORY_BANK_MAX_SPATIAL + 1];
-    pointer_slot pointers[MEMORY_BANK_MAX_POINTERS];
+    memory_slot *recent;
+    pointer_slot *pointers;
+    int32_t n_recent, n_pointers;
     float *storage;
 } memory_bank;
 

@@ -105,6 +105,16 @@ static roto_status process(roto_segmenter *s)
     return segment_remember(s, s->due, n_tracked);
 }
 
+roto_status roto_segmenter_direction(roto_segmenter *s, int32_t direction)
+{
+    if (!s || direction < -1 || direction > 1)
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "segmenter is NULL, or the direction %d is none of -1, 0 and 1",
+                         direction);
+    s->given_direction = direction;
+    return ROTO_OK;
+}
+
 roto_status roto_segmenter_frame(roto_segmenter *s, const roto_image *image, int64_t index,
                                  const roto_segment **segments, int32_t *n_segments)
 {
@@ -121,7 +131,9 @@ roto_status roto_segmenter_frame(roto_segmenter *s, const roto_image *image, int
     ROTO_TRY(segment_look(s, image, index));
     segment_times_end(s, SEGMENT_INPUT);
     s->is_image = false;
-    if (s->last_frame >= 0 && index != s->last_frame)
+    if (s->given_direction)
+        s->direction = s->given_direction;
+    else if (s->last_frame >= 0 && index != s->last_frame)
         s->direction = index < s->last_frame ? -1 : 1;
     s->frame = s->last_frame = index;
     ROTO_TRY(process(s));

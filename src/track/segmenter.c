@@ -10,7 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OBJECTS = 1024, DEFAULT_OBJECTS = 64, DEFAULT_CONDITIONING = 4, MAX_BATCH = 8 };
+enum {
+    MAX_OBJECTS = 1024,
+    DEFAULT_OBJECTS = 64,
+    DEFAULT_CONDITIONING = 4,
+    MAX_BATCH = 8,
+    MAX_KEPT_FRAMES = 65536
+};
 
 /* One object keeps the cores of a CPU busy, and its keys stay in the cache. */
 enum { CPU_BATCH = 1 };
@@ -26,6 +32,7 @@ roto_segmenter_params roto_segmenter_params_default(void)
         .max_hole_px = -1,
         .zoom = -1,
         .max_batch = 0,
+        .keep_frames = 0,
     };
 }
 
@@ -47,6 +54,9 @@ static roto_status check_params(const roto_segmenter_params *p)
     if (p->max_hole_px < -1)
         return roto_fail(ROTO_ERROR_ARGUMENT,
                          "segmenter: max_hole_px is %d; it has to be -1 or more", p->max_hole_px);
+    if (p->keep_frames < 0 || p->keep_frames > MAX_KEPT_FRAMES)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter: keep_frames is %d; it has to be 0..%d",
+                         p->keep_frames, MAX_KEPT_FRAMES);
     const int32_t batch = p->max_batch;
     if (batch < 0 || batch > MAX_BATCH || (batch & (batch - 1)) != 0)
         return roto_fail(ROTO_ERROR_ARGUMENT,
@@ -238,6 +248,7 @@ void roto_segmenter_reset(roto_segmenter *s)
     forget_objects(s);
     s->frame = s->last_frame = -1;
     s->direction = 1;
+    s->given_direction = 0;
     s->is_image = s->encoded = false;
     s->frame_w = s->frame_h = 0;
     mask_scaler_free(s->scaler);
@@ -394,6 +405,7 @@ static roto_status make_object_ready(roto_segmenter *s, segment_object *o)
         .temporal_stride = c->memory_temporal_stride,
         .max_pointers = c->max_obj_ptrs,
         .max_conditioning = s->params.max_conditioning,
+        .n_kept = s->params.keep_frames,
     };
     if (!o->bank.storage)
         ROTO_TRY(memory_bank_init(&o->bank, &shape));

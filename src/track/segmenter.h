@@ -91,7 +91,8 @@ struct roto_segmenter {
     int64_t frame;      /* the current one; -1 before the first and while an image is looked at */
     int64_t last_frame; /* for the direction */
     int direction;
-    bool encoded; /* the frame graph has run on the current picture */
+    int given_direction; /* 0: told by the frames' numbers */
+    bool encoded;        /* the frame graph has run on the current picture */
     bool is_image;
     segment_object **due;   /* [max_objects] scratch of a frame */
     roto_segment *segments; /* [max_objects] */

@@ -102,7 +102,7 @@ static void masks_are_enlarged_and_compete_as_defined(void **state)
 
 static void remember(memory_bank *bank, int64_t frame, int direction)
 {
-    memory_bank_memory(bank, frame, direction)->memory[0] = (float)frame;
+    *(float *)memory_bank_memory(bank, frame, direction)->memory = (float)frame;
     memory_bank_pointer(bank, frame)->pointer[0] = (float)frame;
 }
 
@@ -118,7 +118,7 @@ static void assert_view(const memory_bank *bank, int64_t frame, int direction,
         if (known && wanted >= 0) {
             assert_non_null(view.recent[back - 1]);
             assert_int_equal(view.recent[back - 1]->frame, wanted);
-            assert_true(view.recent[back - 1]->memory[0] == (float)wanted);
+            assert_true(*(const float *)view.recent[back - 1]->memory == (float)wanted);
         } else {
             assert_null(view.recent[back - 1]);
         }
@@ -240,13 +240,40 @@ static void a_bank_keeps_what_the_rule_asks_for_both_ways(void **state)
     assert_int_equal(memory_bank_reserve(&bank, 10), ROTO_OK);
     static const int64_t prompted[] = {10, 20, 30, 40, 12};
     for (int i = 0; i < 5; i++)
-        memory_bank_condition(&bank, prompted[i])->memory[0] = (float)prompted[i];
+        *(float *)memory_bank_condition(&bank, prompted[i])->memory = (float)prompted[i];
     assert_int_equal(bank.n_conditioning, 3);
     assert_non_null(memory_bank_find(&bank, 10)); /* the first stays */
     assert_non_null(memory_bank_find(&bank, 12));
     remember(&bank, 41, 1);
     memory_bank_condition(&bank, 41);
     assert_null(memory_bank_look(&bank, 42, 1).recent[0]); /* it is a prompted one now */
+    memory_bank_free(&bank);
+}
+
+static void a_bank_keeps_as_many_frames_as_it_is_told(void **state)
+{
+    (void)state;
+    const memory_bank_shape shape = {.memory_floats = 4,
+                                     .pointer_floats = 2,
+                                     .mask_floats = 3,
+                                     .num_maskmem = 5,
+                                     .temporal_stride = 1,
+                                     .max_pointers = 16,
+                                     .max_conditioning = 1,
+                                     .n_kept = 40};
+    memory_bank bank;
+    assert_int_equal(memory_bank_init(&bank, &shape), ROTO_OK);
+    for (int64_t frame = 0; frame < 100; frame++)
+        remember(&bank, frame, 1);
+    /* 60 to 99 are there: in the middle of them as many lie ahead as behind. */
+    for (int direction = -1; direction <= 1; direction += 2) {
+        const memory_view view = memory_bank_look(&bank, 80, direction);
+        for (int32_t back = 1; back < shape.num_maskmem; back++)
+            assert_int_equal(view.recent[back - 1]->frame, 80 - direction * back);
+        assert_int_equal(view.n_pointers, 15);
+    }
+    assert_null(memory_bank_look(&bank, 60, 1).recent[0]);
+    assert_int_equal(memory_bank_look(&bank, 60, 1).n_pointers, 0);
     memory_bank_free(&bank);
 }
 
@@ -259,6 +286,7 @@ int main(void)
         cmocka_unit_test(boxes_are_around_what_is_written),
         cmocka_unit_test(a_matte_is_the_logistic_function_of_the_highest_logit),
         cmocka_unit_test(a_bank_keeps_what_the_rule_asks_for_both_ways),
+        cmocka_unit_test(a_bank_keeps_as_many_frames_as_it_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -224,6 +224,37 @@ static void objects_come_go_and_are_corrected_at_any_frame_in_any_direction(void
     roto_segmenter_close(s);
 }
 
+/* Going back to a frame and on from there gives what was there before, if the memories are kept. */
+static void tracking_goes_on_from_any_frame_that_is_kept(void **state)
+{
+    (void)state;
+    enum { N_FRAMES = 14, BACK = 5 };
+    for (int keeps = 0; keeps < 2; keeps++) {
+        roto_segmenter_params params = two_threads(1);
+        params.keep_frames = keeps ? N_FRAMES : 0;
+        roto_segmenter *s = segmenter_synthetic(&params);
+        assert_ok(click(s, 1, 0, 40, 40, 1));
+        float iou[N_FRAMES];
+        for (int frame = 0; frame < N_FRAMES; frame++) {
+            feed(s, frame);
+            iou[frame] = segmenter_find(s, 1)->iou;
+        }
+        assert_refused(roto_segmenter_direction(s, 2), ROTO_ERROR_ARGUMENT, "direction 2");
+        assert_ok(roto_segmenter_direction(s, 1));
+        bool same = true;
+        for (int frame = BACK; frame < N_FRAMES; frame++) {
+            feed(s, frame);
+            same = same && segmenter_find(s, 1)->iou == iou[frame];
+        }
+        assert_int_equal(same, keeps);
+        roto_segmenter_close(s);
+    }
+    roto_segmenter_params params = two_threads(1);
+    params.keep_frames = -1;
+    roto_segmenter *s = NULL;
+    assert_refused(roto_segmenter_open("x", &params, &s), ROTO_ERROR_ARGUMENT, "keep_frames");
+}
+
 static void image_mode_answers_and_leaves_the_video_alone(void **state)
 {
     (void)state;
@@ -347,6 +378,7 @@ int main(void)
         cmocka_unit_test(a_prompt_that_waited_and_does_not_fit_fails_its_frame_once),
         cmocka_unit_test(pictures_of_another_shape_are_refused_while_objects_live),
         cmocka_unit_test(objects_come_go_and_are_corrected_at_any_frame_in_any_direction),
+        cmocka_unit_test(tracking_goes_on_from_any_frame_that_is_kept),
         cmocka_unit_test(image_mode_answers_and_leaves_the_video_alone),
         cmocka_unit_test(times_say_what_a_frame_was_spent_on),
         cmocka_unit_test(a_model_is_opened_from_its_file),
