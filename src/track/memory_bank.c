@@ -13,6 +13,12 @@ static int32_t most(int32_t a, int32_t b)
     return a > b ? a : b;
 }
 
+static size_t memory_bytes(const memory_bank *bank)
+{
+    return (size_t)bank->shape.memory_floats *
+           (bank->shape.memory_bf16 ? sizeof(uint16_t) : sizeof(float));
+}
+
 roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape)
 {
     *bank = (memory_bank){.shape = *shape};
@@ -27,18 +33,18 @@ roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape)
     const size_t n_recent = (size_t)bank->n_recent, n_pointers = (size_t)bank->n_pointers;
     bank->recent = memory_new_array(n_recent, sizeof(*bank->recent));
     bank->pointers = memory_new_array(n_pointers, sizeof(*bank->pointers));
-    bank->storage = memory_new_array(n_recent * (size_t)shape->memory_floats +
-                                         n_pointers * (size_t)shape->pointer_floats,
-                                     sizeof(float));
+    bank->storage = memory_new_array(n_pointers * (size_t)shape->pointer_floats * sizeof(float) +
+                                         n_recent * memory_bytes(bank),
+                                     1);
     if (!bank->recent || !bank->pointers || !bank->storage) {
         memory_bank_free(bank);
         return ROTO_ERROR_MEMORY;
     }
-    float *next = bank->storage;
-    for (int32_t i = 0; i < bank->n_recent; i++, next += shape->memory_floats)
-        bank->recent[i].memory = next;
-    for (int32_t i = 0; i < bank->n_pointers; i++, next += shape->pointer_floats)
-        bank->pointers[i].pointer = next;
+    for (size_t i = 0; i < n_pointers; i++)
+        bank->pointers[i].pointer = bank->storage + i * (size_t)shape->pointer_floats;
+    uint8_t *memories = (uint8_t *)(bank->storage + n_pointers * (size_t)shape->pointer_floats);
+    for (size_t i = 0; i < n_recent; i++)
+        bank->recent[i].memory = memories + i * memory_bytes(bank);
     memory_bank_clear(bank);
     return ROTO_OK;
 }
@@ -46,7 +52,7 @@ roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape)
 void memory_bank_free(memory_bank *bank)
 {
     for (int i = 0; i < MEMORY_BANK_MAX_CONDITIONING; i++)
-        free(bank->conditioning[i].memory);
+        free(bank->conditioning[i].pointer);
     free(bank->recent);
     free(bank->pointers);
     free(bank->storage);
@@ -65,17 +71,16 @@ void memory_bank_clear(memory_bank *bank)
 roto_status memory_bank_reserve(memory_bank *bank, int32_t n)
 {
     const memory_bank_shape *s = &bank->shape;
-    const size_t floats =
-        (size_t)s->memory_floats + (size_t)s->pointer_floats + (size_t)s->mask_floats;
+    const size_t floats = (size_t)s->pointer_floats + (size_t)s->mask_floats;
     for (int32_t i = bank->n_conditioning; n > 0 && i < s->max_conditioning; i++, n--) {
         conditioning_slot *slot = &bank->conditioning[i];
-        if (slot->memory)
+        if (slot->pointer)
             continue;
-        slot->memory = memory_new_array(floats, sizeof(float));
-        if (!slot->memory)
+        slot->pointer = memory_new_array(floats * sizeof(float) + memory_bytes(bank), 1);
+        if (!slot->pointer)
             return ROTO_ERROR_MEMORY;
-        slot->pointer = slot->memory + s->memory_floats;
         slot->mask = slot->pointer + s->pointer_floats;
+        slot->memory = slot->pointer + floats;
     }
     return ROTO_OK;
 }
@@ -117,7 +122,7 @@ conditioning_slot *memory_bank_condition(memory_bank *bank, int64_t frame)
             return &bank->conditioning[i];
     }
     const bool full = bank->n_conditioning == bank->shape.max_conditioning ||
-                      !bank->conditioning[bank->n_conditioning].memory;
+                      !bank->conditioning[bank->n_conditioning].pointer;
     conditioning_slot *slot =
         &bank->conditioning[full ? farthest(bank, frame) : bank->n_conditioning++];
     slot->frame = frame;

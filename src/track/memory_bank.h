@@ -4,7 +4,8 @@
  * and every stride-th before it give spatial memories (the rule of XMem and of SAM 2 at inference),
  * and each of the latest gives an object pointer. Frames come forward or in reverse.
  *
- * More may be kept than a frame sees, so that tracking can go on from any frame in any direction. */
+ * More may be kept than a frame sees, so that tracking can go on from any frame in any direction.
+ */
 #ifndef TRACK_MEMORY_BANK_H
 #define TRACK_MEMORY_BANK_H
 
@@ -21,6 +22,7 @@ enum {
 
 typedef struct memory_bank_shape {
     int32_t memory_floats, pointer_floats, mask_floats; /* of one memory, pointer and mask */
+    bool memory_bf16;                                   /* memories are kept as bfloat16 */
     int32_t num_maskmem;                                /* see sam2_config */
     int32_t temporal_stride;
     int32_t max_pointers;
@@ -31,7 +33,7 @@ typedef struct memory_bank_shape {
 /* One frame of an object's past. Pointers go into the bank's memory. */
 typedef struct memory_slot {
     int64_t frame; /* -1: free */
-    float *memory;
+    void *memory;  /* floats, or their bfloat16 */
 } memory_slot;
 
 typedef struct pointer_slot {
@@ -41,8 +43,9 @@ typedef struct pointer_slot {
 
 typedef struct conditioning_slot {
     int64_t frame;
-    float *memory, *pointer, *mask; /* NULL until reserved; mask: logits as they were reported */
-    segment_view view;              /* that the mask is of */
+    float *pointer, *mask; /* NULL until reserved; mask: logits as they were reported */
+    void *memory;
+    segment_view view; /* that the mask is of */
     float object_score, iou;
 } conditioning_slot;
 
@@ -53,7 +56,7 @@ typedef struct memory_bank {
     memory_slot *recent;
     pointer_slot *pointers;
     int32_t n_recent, n_pointers;
-    float *storage;
+    float *storage; /* of pointers, then of memories */
 } memory_bank;
 
 roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape);

@@ -1,6 +1,7 @@
 #include "track/memory_window.h"
 
 #include "base/memory.h"
+#include "format/half.h"
 #include "models/sam2/position.h"
 
 #include <stdlib.h>
@@ -84,13 +85,18 @@ static void put_nothing(cursor *at, int64_t n_tokens, int64_t mem_dim)
 }
 
 /* `row` of the temporal encodings: 0 for the last frame, num_maskmem - 1 for prompted ones. */
-static void put_spatial(const memory_window *w, cursor *at, const float *memory, int32_t row)
+static void put_spatial(const memory_window *w, cursor *at, const void *memory, int32_t row)
 {
     const int64_t n = w->n_tokens * w->mem_dim;
     const float *place = w->places + row * n;
-    memcpy(at->memory, memory, (size_t)n * sizeof(float));
+    const uint16_t *halves = memory;
+    if (w->model->config.memory_bf16)
+        for (int64_t i = 0; i < n; i++)
+            at->memory[i] = float_from_bf16(halves[i]);
+    else
+        memcpy(at->memory, memory, (size_t)n * sizeof(float));
     for (int64_t i = 0; i < n; i++)
-        at->keys[i] = memory[i] + place[i];
+        at->keys[i] = at->memory[i] + place[i];
     for (int64_t i = 0; i < w->n_tokens; i++)
         at->valid[i] = 1;
     at->memory += n;

@@ -2,6 +2,7 @@
 #include "track/segmenter.h"
 
 #include "base/error.h"
+#include "format/half.h"
 #include "track/mask_holes.h"
 #include "track/mask_prompt.h"
 
@@ -299,19 +300,28 @@ static bool conditions(const roto_segmenter *s, const segment_object *o)
            (o->source == ROTO_SEGMENT_CORRECTED && s->params.corrections_condition);
 }
 
-static float round_bf16(float value)
+/* As bfloat16, where the model keeps memories so. */
+static void store_memory(const roto_segmenter *s, const segment_object *o, const float *encoded,
+                         void *memory)
 {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    bits = (bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u; /* to nearest even */
-    memcpy(&value, &bits, sizeof(value));
-    return value;
+    const sam2_config *c = &s->model->config;
+    const bool in_sight = o->object_score > 0;
+    float *floats = memory;
+    uint16_t *halves = memory;
+    for (int64_t i = 0; i < n_memory(s); i++) {
+        const float value =
+            encoded[i] + (in_sight ? 0 : s->model->no_obj_embed_spatial[i % c->mem_dim]);
+        if (c->memory_bf16)
+            halves[i] = bf16_from_float(value);
+        else
+            floats[i] = value;
+    }
 }
 
 static void store(roto_segmenter *s, segment_object *o, const float *encoded)
 {
-    const sam2_config *c = &s->model->config;
-    float *memory, *pointer;
+    void *memory;
+    float *pointer;
     if (conditions(s, o)) {
         conditioning_slot *slot = memory_bank_condition(&o->bank, s->frame);
         copy_floats(slot->mask, o->logits, n_pixels(s));
@@ -324,13 +334,8 @@ static void store(roto_segmenter *s, segment_object *o, const float *encoded)
         memory = memory_bank_memory(&o->bank, s->frame, s->direction)->memory;
         pointer = memory_bank_pointer(&o->bank, s->frame)->pointer;
     }
-    copy_floats(pointer, o->pointer, c->d_model);
-    const bool in_sight = o->object_score > 0;
-    for (int64_t i = 0; i < n_memory(s); i++) {
-        const float value =
-            encoded[i] + (in_sight ? 0 : s->model->no_obj_embed_spatial[i % c->mem_dim]);
-        memory[i] = c->memory_bf16 ? round_bf16(value) : value;
-    }
+    copy_floats(pointer, o->pointer, s->model->config.d_model);
+    store_memory(s, o, encoded, memory);
 }
 
 /* A tracked mask enters as it was decoded; of a prompted one what the user saw, in black and white:

@@ -399,6 +399,7 @@ static roto_status make_object_ready(roto_segmenter *s, segment_object *o)
     const sam2_config *c = &s->model->config;
     const memory_bank_shape shape = {
         .memory_floats = (int32_t)sam2_memory_tokens(c, &s->size) * c->mem_dim,
+        .memory_bf16 = c->memory_bf16,
         .pointer_floats = c->d_model,
         .mask_floats = s->size.mask_w * s->size.mask_h,
         .num_maskmem = c->num_maskmem,
