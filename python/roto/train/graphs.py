@@ -155,6 +155,7 @@ def notes(engine):
     return {
         "roto.config": engine.config.to_json(),
         "roto.tensors": tensor_list(
-            {k: t for k, t in engine.model.state_dict().items() if "num_batches" not in k}
+            {k: t for k, t in engine.model.state_dict().items() if "num_batches" not in k},
+            getattr(engine, "score_line", None),
         ),
     }

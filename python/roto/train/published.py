@@ -3,29 +3,29 @@ synthetic weights: its graphs behind the functions of graphs.Definition, and its
 
     python -m roto.train.published OUT_DIR [--models NAME...] [--size N] [--track FRAMES]
 
-writes a golden file a model with the graphs' outputs in full, and with --track one of a track; the
-C tests take both as arguments. Both projects call their package `sam2`; which one is on the path
-decides which models there are. Needs `pillow` too. script/test-parity does all of it.
+writes a golden file a model with the graphs' outputs in full, with --track one of a track
+(published_track.py) or with --image one of answers about a picture (published_image.py); the C tests
+take them as arguments. Both projects call their package `sam2`; which one is on the path decides
+which models there are. Needs `pillow` and `scipy` too. script/test-parity does all of it.
 """
 
 import argparse
 import dataclasses
 import importlib
 import sys
-import tempfile
 from pathlib import Path
 
-import numpy as np
 import sam2
 import torch
-from PIL import Image
 from sam2 import sam2_video_predictor
 from sam2.build_sam import build_sam2_video_predictor
 
 from ..model import config as configs
 from ..model.layers import tokens_of
-from .graphs import graphs, notes, samples
-from .scenario import OBJECTS, SCENARIO, picture, rectangle_mask
+from .graphs import graphs, notes
+from .published_image import image_answers
+from .published_track import Track
+from .scenario import SCENARIOS, score_line
 from .synthetic import synthetic_state, write
 
 
@@ -76,8 +76,8 @@ class WithoutBfloat16:
 
 
 class Published:
-    def __init__(self, config, published_name):
-        self.config = config
+    def __init__(self, config, published_name, score_line=None):
+        self.config, self.score_line = config, score_line
         changes = [f"++model.image_size={config.image_size}"]
         if config.perceiver_layers:  # this part of the published code takes sizes as configured
             side = config.image_size // 16
@@ -87,7 +87,7 @@ class Published:
             published_name, device="cpu", hydra_overrides_extra=changes
         )
         self.model.fill_hole_area = 0
-        self.model.load_state_dict(synthetic_state(self.model.state_dict()))
+        self.model.load_state_dict(synthetic_state(self.model.state_dict(), score_line))
 
     def frame(self, image):
         backbone = self.model.forward_image(image.float())
@@ -147,118 +147,6 @@ class Published:
         return tokens_of(memory), tokens_of(places)
 
 
-# ---- tracks -------------------------------------------------------------------------------------
-
-
-class Watch:
-    """Keeps which mask was chosen the last time that the published decoder ran."""
-
-    def __init__(self, model):
-        self.masks = self.choice = self.iou = None
-        decoder = model.sam_mask_decoder
-        predict, forward = decoder.predict_masks, decoder.forward
-
-        def watched_predict(*args, **kwargs):
-            out = predict(*args, **kwargs)
-            self.masks = out[0]
-            return out
-
-        def watched_forward(*args, **kwargs):
-            out = forward(*args, **kwargs)
-            best = int(out[1][0].argmax())
-            same = [torch.equal(out[0][0, best], mask) for mask in self.masks[0]]
-            self.choice, self.iou = same.index(True), float(out[1][0, best])
-            return out
-
-        decoder.predict_masks, decoder.forward = watched_predict, watched_forward
-
-
-class Track:
-    """Each object has an inference state of its own, so that one may come late in EdgeTAM too."""
-
-    def __init__(self, engine, n_frames):
-        self.predictor, self.side = engine.model, engine.config.image_size
-        self.watch = Watch(engine.model)
-        self.n_frames, self.max_pointers = n_frames, engine.config.max_obj_ptrs
-        n = (self.side // 4) ** 2
-        self.n_samples = min(n, 512)
-        self.logits = np.zeros((n_frames, OBJECTS, self.n_samples), np.float32)
-        self.iou, self.score, self.choice = (
-            np.zeros((n_frames, OBJECTS), np.float32) for _ in range(3)
-        )
-        self.area = np.zeros((n_frames, OBJECTS))
-
-    def keep(self, frame, index, out, choice, iou):
-        mask = out["pred_masks"][0, 0].numpy()
-        self.logits[frame, index] = samples(mask, self.n_samples)
-        self.score[frame, index] = float(out["object_score_logits"])
-        self.choice[frame, index], self.iou[frame, index] = choice, iou
-        self.area[frame, index] = (mask > 0).mean()
-
-    def prompt(self, state, frame, index, what):
-        p = self.predictor
-        if what[0] == "mask":
-            p.add_new_mask(state, frame, index + 1, rectangle_mask(self.side, what[1]))
-        elif what[0] == "box":
-            box = [x * self.side for x in what[1]]
-            p.add_new_points_or_box(state, frame, index + 1, box=box)
-        else:
-            point = [[x * self.side for x in what[1]]]
-            p.add_new_points_or_box(state, frame, index + 1, points=point, labels=[what[2]])
-        answers = state["temp_output_dict_per_obj"][0]
-        out = answers["cond_frame_outputs"].get(frame) or answers["non_cond_frame_outputs"][frame]
-        is_mask = what[0] == "mask"
-        choice, iou = (-1, 1.0) if is_mask else (self.watch.choice, self.watch.iou)
-        self.keep(frame, index, out, choice, iou)
-
-    def run(self):
-        with tempfile.TemporaryDirectory() as folder:
-            for t in range(self.n_frames):  # PNG bytes: nothing is lost
-                image = Image.fromarray(picture(self.side, t))
-                image.save(f"{folder}/{t:05d}.jpg", format="png")
-            states = [self.predictor.init_state(folder) for _ in range(OBJECTS)]
-        for state in states:  # ages of pointers are measured as in any video of 16 frames or more
-            state["num_frames"] = max(self.n_frames, self.max_pointers)
-        step = self.predictor._run_single_frame_inference
-        for index, state in enumerate(states):
-
-            def watched_step(*, index=index, **arguments):
-                out, masks = step(**arguments)
-                if arguments["run_mem_encoder"]:
-                    frame = arguments["frame_idx"]
-                    self.keep(frame, index, out, self.watch.choice, self.watch.iou)
-                return out, masks
-
-            self.predictor._run_single_frame_inference = watched_step
-            self.run_object(index, state)
-        self.predictor._run_single_frame_inference = step
-        return {
-            "track.logits": self.logits,
-            "track.iou": self.iou,
-            "track.object_score": self.score,
-            "track.choice": self.choice,
-        }
-
-    def run_object(self, index, state):
-        is_there = False
-        for t in range(self.n_frames):
-            for i, what in SCENARIO["before"].get(t, ()):
-                if i == index:
-                    self.prompt(state, t, index, what)
-                    is_there = True
-            if is_there:
-                list(self.predictor.propagate_in_video(state, t, 0))
-            for i, what in SCENARIO["after"].get(t, ()):
-                if i == index:
-                    self.prompt(state, t, index, what)
-
-    def report(self):
-        for i in range(OBJECTS):
-            print("  areas", " ".join(f"{100 * a:3.0f}" for a in self.area[:, i]))
-            print("  scores", " ".join(f"{s:5.1f}" for s in self.score[:, i]))
-            print("  choices", " ".join(f"{int(c)}" for c in self.choice[:, i]))
-
-
 @torch.inference_mode()
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
@@ -266,6 +154,12 @@ def main(arguments):
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--track", type=int, default=0, metavar="FRAMES")
+    parser.add_argument("--image", action="store_true", help="answers about a single picture")
+    parser.add_argument("--scenario", default="live", choices=list(SCENARIOS))
+    parser.add_argument("--samples", type=int, default=512, help="numbers kept of a mask")
+    parser.add_argument(
+        "--score", type=float, nargs=2, metavar=("GAIN", "OFFSET"), help="of the object score"
+    )
     parser.add_argument("--bf16", action="store_true", help="round memories as published")
     a = parser.parse_args(arguments)
     if not a.bf16:
@@ -273,11 +167,15 @@ def main(arguments):
     for name in a.models:
         config, published_name = MODELS[name]
         config = dataclasses.replace(config, image_size=a.size, memory_bf16=a.bf16)
-        engine = Published(config, published_name)
-        if a.track:
-            track = Track(engine, a.track)
-            write(a.out / f"{name}.track.safetensors", track.run(), notes(engine))
-            print(name)
+        line = (a.score or score_line(name)) if a.track else None
+        engine = Published(config, published_name, line)
+        if a.image:
+            write(a.out / f"{name}.image.safetensors", image_answers(engine), notes(engine))
+        elif a.track:
+            track = Track(engine, SCENARIOS[a.scenario](a.track), a.samples)
+            out, text = track.run(), notes(engine) | track.notes(a.scenario)
+            write(a.out / f"{name}.{a.scenario}.safetensors", out, text)
+            print(name, a.scenario)
             track.report()
         else:
             write(a.out / f"{name}.safetensors", graphs(engine, (a.size, a.size)), notes(engine))

@@ -13,8 +13,9 @@ import torch
 
 # Factors of weights whose name contains the key, the first that fits: they make masks differ over
 # time and between objects, and objects go out of sight and come back.
+SCORE_LAYER = "pred_obj_score_head.layers.2"
 GAINS = (
-    ("pred_obj_score_head.layers.2", 40.0),
+    (SCORE_LAYER, 40.0),
     ("iou_prediction_head.layers.2", 2.0),
     ("output_hypernetworks_mlps", 1.4),
     ("cross_attn_token_to_image", 1.5),
@@ -23,11 +24,11 @@ GAINS = (
     ("memory_encoder.out_proj", 2.0),
     ("mask_downsampler", 2.0),
 )
-OFFSETS = (("pred_obj_score_head.layers.2.bias", 40.0),)
+OFFSETS = ((SCORE_LAYER + ".bias", 40.0),)
 
 # The same for the published models, whose frames without a memory score far from the others.
 PUBLISHED_GAINS = (
-    ("pred_obj_score_head.layers.2", -40.0),
+    (SCORE_LAYER, -40.0),
     ("iou_prediction_head.layers.2", 4.0),
     ("output_hypernetworks_mlps", 1.4),
     ("iou_token", 0.2),
@@ -43,7 +44,7 @@ PUBLISHED_GAINS = (
     ("token_mixer", 0.3),
     ("channel_mixer", 0.5),
 )
-PUBLISHED_OFFSETS = (("pred_obj_score_head.layers.2.bias", 8.8),)
+PUBLISHED_OFFSETS = ((SCORE_LAYER + ".bias", 8.8),)
 EMBEDDINGS = (
     "_embed",
     "_token.weight",
@@ -76,9 +77,13 @@ def is_published(state):
     return state["no_obj_ptr"].shape[1] == 256
 
 
-def line(name, shape, published):
-    """(base, scale): an element of a tensor is base + scale * values(name)."""
+def line(name, shape, published, score=None):
+    """(base, scale): an element of a tensor is base + scale * values(name). score: gain and offset
+    of the object scores of a published model instead of the usual."""
     gains, offsets = (PUBLISHED_GAINS, PUBLISHED_OFFSETS) if published else (GAINS, OFFSETS)
+    if score:
+        gains = ((SCORE_LAYER, score[0]), *gains)
+        offsets = ((SCORE_LAYER + ".bias", score[1]),)
     if name.endswith(".gamma"):
         return 0.2, 0.1
     if name.endswith(".running_var"):
@@ -98,26 +103,26 @@ def line(name, shape, published):
     return 0.0, math.sqrt(3 / fan_in) * gain
 
 
-def weight(name, shape, published):
-    base, scale = line(name, shape, published)
+def weight(name, shape, published, score=None):
+    base, scale = line(name, shape, published, score)
     return np.float32(base) + np.float32(scale) * values(name, *shape)
 
 
-def synthetic_state(state):
+def synthetic_state(state, score=None):
     """New values for a state_dict."""
     published = is_published(state)
     return {
-        k: torch.from_numpy(weight(k, tuple(t.shape), published)) if t.dim() else t
+        k: torch.from_numpy(weight(k, tuple(t.shape), published, score)) if t.dim() else t
         for k, t in state.items()
     }
 
 
-def tensor_list(state):
+def tensor_list(state, score=None):
     """What tests/support/synthetic.c makes the same weights from."""
     lines, published = [], is_published(state)
     for name, t in state.items():
         shape = tuple(t.shape)
-        base, scale = (np.float32(x) for x in line(name, shape, published))
+        base, scale = (np.float32(x) for x in line(name, shape, published, score))
         lines.append(f"{name} {base:.9g} {scale:.9g} {' '.join(map(str, shape))}\n")
     return "".join(lines)
 
