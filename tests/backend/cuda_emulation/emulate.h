@@ -94,6 +94,17 @@ inline int __shfl_sync(unsigned, int value, int lane)
 {
     return (int)shuffle_bits((uint32_t)value, lane);
 }
+inline uint32_t __ballot_sync(unsigned, bool yes)
+{
+    uint32_t bits = 0;
+    for (int lane = 0; lane < 32; lane++)
+        bits |= shuffle_bits(yes, lane) << lane;
+    return bits;
+}
+inline int __popc(uint32_t bits)
+{
+    return __builtin_popcount(bits);
+}
 inline void __syncwarp(void)
 {
     shuffle_bits(0, 0);

@@ -220,5 +220,10 @@ inline void wgmma_64x64_registers(float *d, const uint32_t a[4], uint64_t b)
     wgmma_arg arg = {d, a, 0, b, 1, 64};
     emulated_collective(128, emulated_wgmma, &arg);
 }
+inline void wgmma_64x32_registers(float *d, const uint32_t a[4], uint64_t b)
+{
+    wgmma_arg arg = {d, a, 0, b, 1, 32};
+    emulated_collective(128, emulated_wgmma, &arg);
+}
 
 #endif

@@ -9,19 +9,21 @@ static constexpr int CONSUMERS = 2, HOPPER_THREADS = 128 * (1 + CONSUMERS), ROW_
 
 /* ---- which tiles count ---- */
 
-static __global__ void __launch_bounds__(256)
+enum { TILES_THREADS = 1024 };
+
+static __global__ void __launch_bounds__(TILES_THREADS)
     attention_tiles_kernel(const __grid_constant__ attention_tiles_params p)
 {
     __shared__ int n_valid[HOPPER_MAX_TILES];
     const int batch = (int)blockIdx.x, warp = (int)threadIdx.x / 32, lane = (int)threadIdx.x % 32;
     float *const bias = p.bias + (int64_t)batch * p.n_tiles * p.keys;
-    for (int tile = warp; tile < p.n_tiles; tile += 8) {
+    for (int tile = warp; tile < p.n_tiles; tile += TILES_THREADS / 32) {
         float n = 0;
+#pragma unroll 4
         for (int i = lane; i < p.keys; i += 32) {
             const int key = tile * p.keys + i;
-            bool there = key < p.lk;
-            if (there && p.valid.at.data)
-                there = load(p.valid.at, batch * p.valid.row_stride + key) != 0;
+            const bool there =
+                key < p.lk && load(p.valid.at, batch * p.valid.row_stride + key) != 0;
             bias[tile * p.keys + i] = there ? 0 : -INFINITY;
             n += there ? 1.0f : 0.0f;
         }
@@ -31,29 +33,36 @@ static __global__ void __launch_bounds__(256)
             n_valid[tile] = (int)n;
     }
     __syncthreads();
-    if (threadIdx.x != 0)
+    if (warp != 0)
         return;
     int32_t *const list = p.list + batch * (1 + p.n_tiles);
-    int n = 0;
-    for (int tile = 0; tile < p.n_tiles; tile++) {
-        if (n_valid[tile] > 0)
-            list[1 + n++] = tile * 2 + (n_valid[tile] < p.keys);
+    int n_before = 0;
+    for (int first = 0; first < p.n_tiles; first += 32) {
+        const int tile = first + lane, n = tile < p.n_tiles ? n_valid[tile] : 0;
+        const uint32_t counted = __ballot_sync(~0u, n > 0);
+        if (n > 0)
+            list[1 + n_before + __popc(counted & ((1u << lane) - 1))] = tile * 2 + (n < p.keys);
+        n_before += __popc(counted);
     }
-    list[0] = n;
+    if (lane == 0)
+        list[0] = n_before;
 }
 
 cudaError_t attention_tiles_launch(const void *params, cudaStream_t stream)
 {
     const attention_tiles_params *p = (const attention_tiles_params *)params;
-    return launch(attention_tiles_kernel, dim3((unsigned)p->batches), 256, 0, stream, p);
+    return launch(attention_tiles_kernel, dim3((unsigned)p->batches), TILES_THREADS, 0, stream, p);
 }
 
 /* ---- attention ---- */
 
-/* Heads of up to K_STEPS * 16 and V_BLOCKS * 64 elements. Operands lie in blocks of 64 columns, in
- * rows of 128 bytes. */
-template <int K_STEPS_, int V_BLOCKS_, int KEYS_, int STAGES_> struct hopper_tile {
-    static constexpr int K_STEPS = K_STEPS_, V_BLOCKS = V_BLOCKS_, KEYS = KEYS_, STAGES = STAGES_;
+/* Heads of up to K_STEPS * 16 and V_COLUMNS (a multiple of 32) elements. Operands lie in blocks of
+ * 64 columns, in rows of 128 bytes. */
+template <int K_STEPS_, int V_COLUMNS_, int KEYS_, int STAGES_> struct hopper_tile {
+    static constexpr int K_STEPS = K_STEPS_, V_COLUMNS = V_COLUMNS_;
+    static constexpr int KEYS = KEYS_, STAGES = STAGES_;
+    static constexpr int V_BLOCKS = (V_COLUMNS + 63) / 64;
+    static constexpr bool V_HALF = V_COLUMNS % 64 != 0; /* the last block has 32 columns */
     static constexpr int K_BLOCKS = (K_STEPS + 3) / 4;
     static constexpr int Q_BYTES = K_BLOCKS * 64 * ROW_BYTES; /* of a warpgroup */
     static constexpr int K_BYTES = K_BLOCKS * KEYS * ROW_BYTES;
@@ -178,10 +187,14 @@ static __device__ __forceinline__ void start_sums(float (*sums)[32], const uint3
 #pragma unroll
     for (int step = 0; step < T::KEYS / 16; step++)
 #pragma unroll
-        for (int block = 0; block < T::V_BLOCKS; block++)
-            wgmma_64x64_registers(
-                sums[block], weights[step],
-                matrix_descriptor(v + block * T::KEYS * ROW_BYTES + step * 16 * ROW_BYTES));
+        for (int block = 0; block < T::V_BLOCKS; block++) {
+            const uint64_t b =
+                matrix_descriptor(v + block * T::KEYS * ROW_BYTES + step * 16 * ROW_BYTES);
+            if (T::V_HALF && block == T::V_BLOCKS - 1)
+                wgmma_64x32_registers(sums[block], weights[step], b);
+            else
+                wgmma_64x64_registers(sums[block], weights[step], b);
+        }
     wgmma_commit();
 }
 
@@ -340,7 +353,7 @@ static __device__ __forceinline__ void consume(const attention_hopper_params *p,
 #pragma unroll
         for (int block = 0; block < T::V_BLOCKS; block++)
 #pragma unroll
-            for (int n = r * 2; n < 32; n += 4)
+            for (int n = r * 2; n < 32; n += 4) /* those of half a block are not there to write */
                 write_pair(&p->a, out, to, block * 64 + n / 4 * 8 + lane % 4 * 2,
                            sums[block][n] * inverse, sums[block][n + 1] * inverse);
     }
@@ -375,15 +388,16 @@ static __global__ void __launch_bounds__(HOPPER_THREADS, 1)
     }
 }
 
-typedef hopper_tile<4, 1, 128, 3> hopper_64;
-typedef hopper_tile<8, 2, 128, 2> hopper_128;
-typedef hopper_tile<16, 1, 128, 2> hopper_memory; /* of SAM 2: keys of 256, values of 64 */
-typedef hopper_tile<16, 4, 64, 2> hopper_256;
+typedef hopper_tile<4, 64, 128, 3> hopper_64;
+typedef hopper_tile<6, 96, 128, 2> hopper_96; /* of Hiera T and S */
+typedef hopper_tile<8, 128, 128, 2> hopper_128;
+typedef hopper_tile<16, 64, 128, 2> hopper_memory; /* of SAM 2: keys of 256, values of 64 */
+typedef hopper_tile<16, 256, 64, 2> hopper_256;
 
 static int tile_index(int dk, int dv)
 {
-    static const int sizes[4][2] = {{64, 64}, {128, 128}, {256, 64}, {256, 256}};
-    for (int i = 0; i < 4; i++) {
+    static const int sizes[5][2] = {{64, 64}, {96, 96}, {128, 128}, {256, 64}, {256, 256}};
+    for (int i = 0; i < 5; i++) {
         if (dk <= sizes[i][0] && dv <= sizes[i][1])
             return i;
     }
@@ -394,7 +408,7 @@ int attention_hopper_tile(int dk, int dv, int *queries, int *keys)
 {
     const int i = tile_index(dk, dv);
     *queries = 64 * CONSUMERS;
-    *keys = i == 3 ? (int)hopper_256::KEYS : (int)hopper_memory::KEYS;
+    *keys = i == 4 ? (int)hopper_256::KEYS : (int)hopper_memory::KEYS;
     return i >= 0;
 }
 
@@ -413,10 +427,12 @@ cudaError_t attention_hopper_launch(const void *params, cudaStream_t stream)
     case 0:
         return launch_tile<hopper_64>(p, stream);
     case 1:
-        return launch_tile<hopper_128>(p, stream);
+        return launch_tile<hopper_96>(p, stream);
     case 2:
-        return launch_tile<hopper_memory>(p, stream);
+        return launch_tile<hopper_128>(p, stream);
     case 3:
+        return launch_tile<hopper_memory>(p, stream);
+    case 4:
         return launch_tile<hopper_256>(p, stream);
     default:
         return cudaErrorInvalidValue;

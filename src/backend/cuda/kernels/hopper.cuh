@@ -149,9 +149,9 @@ template <int N> static __device__ __forceinline__ void registers_grow_to(void)
     "+f"((d)[(i) + 0]), "+f"((d)[(i) + 1]), "+f"((d)[(i) + 2]), "+f"((d)[(i) + 3]),                \
         "+f"((d)[(i) + 4]), "+f"((d)[(i) + 5]), "+f"((d)[(i) + 6]), "+f"((d)[(i) + 7])
 #define OUT_32(d, i) OUT_8(d, i), OUT_8(d, (i) + 8), OUT_8(d, (i) + 16), OUT_8(d, (i) + 24)
+#define NAMES_16 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
 #define NAMES_32                                                                                   \
-    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, "   \
-    "%20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+    NAMES_16 ", %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
 #define NAMES_64                                                                                   \
     NAMES_32 ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "  \
              "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
@@ -192,8 +192,21 @@ static __device__ __forceinline__ void wgmma_64x64_registers(float *d, const uin
 #endif
 }
 
+/* The same with 32 columns. */
+static __device__ __forceinline__ void wgmma_64x32_registers(float *d, const uint32_t a[4],
+                                                             uint64_t b)
+{
+#if HOPPER
+    asm volatile("wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {" NAMES_16
+                 "}, {%16, %17, %18, %19}, %20, 1, 1, 1, 1;"
+                 : OUT_8(d, 0), OUT_8(d, 8)
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+#endif
+}
+
 #undef OUT_8
 #undef OUT_32
+#undef NAMES_16
 #undef NAMES_32
 #undef NAMES_64
 

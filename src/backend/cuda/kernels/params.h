@@ -259,9 +259,9 @@ cudaError_t pack_launch(const void *params, cudaStream_t stream);
 
 /* ---- attention on Hopper: wgmma fed by bulk tensor copies; global attention alone ---- */
 
-/* Which tiles of keys hold keys that take part, for each row of key_valid (or one row without). */
+/* Which tiles of keys hold keys that take part, for each row of key_valid. */
 typedef struct attention_tiles_params {
-    dev_rows valid;                     /* or NULL */
+    dev_rows valid;
     int32_t batches, lk, keys, n_tiles; /* n_tiles tiles of `keys` keys cover lk */
     float *bias;                        /* [batches][n_tiles * keys]: 0, or -infinity */
     int32_t *list; /* [batches][1 + n_tiles]: how many there are, then 2 * tile, + 1 where some key

@@ -2,6 +2,10 @@
 #include "backend/cuda/module/executable.h"
 
 #include "base/error.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
 
 /* What the fp32 kernel keeps of a head in a warp's registers. */
 enum { SIMT_MAX_WIDTH = 512, MAX_GRID = 65535, MAX_SPLITS = 32 };
@@ -120,6 +124,45 @@ static roto_status add_mma(dev_site *site, attention_params *p, int64_t flops)
     return add_join(site, p);
 }
 
+/* Adds the step that finds out which tiles of keys count. */
+static roto_status find_tiles(dev_site *site, int keys, attention_hopper_params *p)
+{
+    attention_tiles_params tiles = {.valid = p->a.valid,
+                                    .batches = p->a.valid_batches,
+                                    .lk = p->a.lk,
+                                    .keys = keys,
+                                    .n_tiles = p->n_tiles};
+    const size_t n = (size_t)tiles.batches * (size_t)tiles.n_tiles;
+    p->bias = tiles.bias = site_workspace(site, n * (size_t)keys * sizeof(float));
+    p->list = tiles.list = site_workspace(site, (n + (size_t)tiles.batches) * sizeof(int32_t));
+    return site_add(site, "attention.tiles", attention_tiles_launch, &tiles, sizeof(tiles), 0);
+}
+
+/* The same where all keys do. */
+static roto_status upload_tiles(dev_site *site, int keys, attention_hopper_params *p)
+{
+    const size_t n = (size_t)p->n_tiles, n_keys = n * (size_t)keys;
+    int32_t *list = memory_new_array(1 + n, sizeof(*list));
+    float *bias = memory_new_array(n_keys, sizeof(*bias));
+    void *list_at = NULL, *bias_at = NULL;
+    roto_status status = list && bias ? ROTO_OK : ROTO_ERROR_MEMORY;
+    if (status == ROTO_OK) {
+        list[0] = p->n_tiles;
+        for (int32_t i = 0; i < p->n_tiles; i++)
+            list[1 + i] = i * 2 + ((i + 1) * keys > p->a.lk);
+        for (size_t i = (size_t)p->a.lk; i < n_keys; i++)
+            bias[i] = -INFINITY;
+        status = site_upload(site, list, (1 + n) * sizeof(*list), &list_at);
+    }
+    if (status == ROTO_OK)
+        status = site_upload(site, bias, n_keys * sizeof(*bias), &bias_at);
+    p->list = list_at;
+    p->bias = bias_at;
+    free(list);
+    free(bias);
+    return status;
+}
+
 static roto_status add_hopper(dev_site *site, const attention_params *a, int64_t flops)
 {
     attention_hopper_params p = {.a = *a};
@@ -127,22 +170,11 @@ static roto_status add_hopper(dev_site *site, const attention_params *a, int64_t
     attention_hopper_tile(a->dk, a->dv, &queries, &keys);
     choose_splits(site, &p.a, queries, keys);
     place_partial(site, &p.a);
-    attention_tiles_params tiles = {.valid = a->valid,
-                                    .batches = a->valid_batches ? a->valid_batches : 1,
-                                    .lk = a->lk,
-                                    .keys = keys,
-                                    .n_tiles = (int32_t)divide_up(a->lk, keys)};
-    tiles.bias = site_workspace(site, (size_t)tiles.batches * (size_t)tiles.n_tiles * (size_t)keys *
-                                          sizeof(float));
-    tiles.list =
-        site_workspace(site, (size_t)tiles.batches * (size_t)(1 + tiles.n_tiles) * sizeof(int32_t));
-    p.bias = tiles.bias;
-    p.list = tiles.list;
-    p.n_tiles = tiles.n_tiles;
+    p.n_tiles = (int32_t)divide_up(a->lk, keys);
+    ROTO_TRY(a->valid.at.data ? find_tiles(site, keys, &p) : upload_tiles(site, keys, &p));
     if (!site->e->measuring)
         DEVICE_TRY(attention_hopper_maps(&p), "describing the tensors of attention '%s'",
                    site->node->name);
-    ROTO_TRY(site_add(site, "attention.tiles", attention_tiles_launch, &tiles, sizeof(tiles), 0));
     ROTO_TRY(site_add(site, "attention.wgmma", attention_hopper_launch, &p, sizeof(p), flops));
     return add_join(site, &p.a);
 }
