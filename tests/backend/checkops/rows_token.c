@@ -54,6 +54,8 @@ static const check_row rows[] = {
     MATMUL(ROW_CHECK, "broadcast both ways", DIMS(2, 1, 4, 12), DIMS(3, 12, 9), false, 1),
     MATMUL(ROW_CHECK, "broadcast both ways, transposed", DIMS(1, 3, 4, 12), DIMS(2, 1, 9, 12), true,
            2),
+    MATMUL(ROW_CHECK, "few rows by many", DIMS(2, 4, 32), DIMS(2, 700, 32), true, 1),
+    MATMUL(ROW_CHECK, "few rows, one for all", DIMS(2, 7, 36), DIMS(1, 90, 36), true, 0.5f),
     MATMUL(ROW_CHECK, "one by one", DIMS(1, 33), DIMS(33, 1), false, 1),
     MATMUL(ROW_BENCH, "SAM 2 masks from hypernetworks", DIMS(1, 4, 32), DIMS(1, 65536, 32), true,
            1),

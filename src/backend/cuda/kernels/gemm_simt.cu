@@ -73,6 +73,61 @@ cudaError_t gemm_simt_launch(const void *params, cudaStream_t stream)
     return launch(gemm_simt_kernel, grid, THREADS, 0, stream, p);
 }
 
+/* The first rows of a matrix of each operand. */
+typedef struct matrix_rows {
+    int64_t a, b;
+} matrix_rows;
+
+static __device__ __forceinline__ matrix_rows rows_of_matrix(const matmul_params *p, int matrix)
+{
+    matrix_rows rows = {0, 0};
+    for (int d = p->rank - 1; d >= 0; d--) {
+        const int at = matrix % p->dim[d];
+        matrix /= p->dim[d];
+        rows.a += at * p->a_rows[d];
+        rows.b += at * p->b_rows[d];
+    }
+    return rows;
+}
+
+/* Few rows of a by many of b: a thread a column of the result, which reads its row of b once. */
+enum { FEW_ROWS = 8, FEW_DEEP = 256 };
+
+static __global__ void __launch_bounds__(THREADS)
+    matmul_few_kernel(const __grid_constant__ matmul_params p)
+{
+    __shared__ float4_t as[FEW_ROWS * FEW_DEEP / 4];
+    const int column = (int)(blockIdx.x * THREADS + threadIdx.x), fours = p.k / 4;
+    for (int matrix = (int)blockIdx.z; matrix < p.matrices; matrix += (int)gridDim.z) {
+        const matrix_rows from = rows_of_matrix(&p, matrix);
+        __syncthreads(); /* nobody reads the matrix before this one any more */
+        for (int i = (int)threadIdx.x; i < p.m * fours; i += THREADS)
+            as[i] = load4(p.a.at, (from.a + i / fours) * p.a.row_stride + i % fours * 4);
+        __syncthreads();
+        if (column >= p.n)
+            continue;
+        float sums[FEW_ROWS] = {0};
+        for (int k = 0; k < fours; k++) {
+            const float4_t b = load4(p.b.at, (from.b + column) * p.b.row_stride + k * 4);
+#pragma unroll
+            for (int r = 0; r < FEW_ROWS; r++) {
+                if (r >= p.m)
+                    break;
+                const float4_t a = as[r * fours + k];
+#pragma unroll
+                for (int i = 0; i < 4; i++)
+                    sums[r] += a.x[i] * b.x[i];
+            }
+        }
+#pragma unroll
+        for (int r = 0; r < FEW_ROWS; r++) {
+            if (r < p.m)
+                store(p.out.at, ((int64_t)matrix * p.m + r) * p.out.row_stride + column,
+                      p.scale * sums[r]);
+        }
+    }
+}
+
 /* Products of two computed matrices, one pair a block in z. */
 static __global__ void __launch_bounds__(THREADS)
     matmul_kernel(const __grid_constant__ matmul_params p)
@@ -82,14 +137,7 @@ static __global__ void __launch_bounds__(THREADS)
     const int first_row = (int)blockIdx.x * TILE, first_column = (int)blockIdx.y * TILE;
     const int row = tid / 16 * SUMS, column = tid % 16 * SUMS;
     for (int matrix = (int)blockIdx.z; matrix < p.matrices; matrix += (int)gridDim.z) {
-        int64_t a_row = 0, b_row = 0;
-        int rest = matrix;
-        for (int d = p.rank - 1; d >= 0; d--) {
-            const int at = rest % p.dim[d];
-            rest /= p.dim[d];
-            a_row += at * p.a_rows[d];
-            b_row += at * p.b_rows[d];
-        }
+        const matrix_rows from = rows_of_matrix(&p, matrix);
         float total[SUMS][SUMS] = {{0}};
         for (int k0 = 0; k0 < p.k; k0 += DEPTH) {
 #pragma unroll
@@ -100,11 +148,11 @@ static __global__ void __launch_bounds__(THREADS)
                 const int bk = p.transpose_b ? ak : tid / 64 + 4 * i;
                 float a = 0, b = 0;
                 if (first_row + ar < p.m && k0 + ak < p.k)
-                    a = load(p.a.at, (a_row + first_row + ar) * p.a.row_stride + k0 + ak);
+                    a = load(p.a.at, (from.a + first_row + ar) * p.a.row_stride + k0 + ak);
                 if (first_column + bc < p.n && k0 + bk < p.k)
                     b = p.transpose_b
-                            ? load(p.b.at, (b_row + first_column + bc) * p.b.row_stride + k0 + bk)
-                            : load(p.b.at, (b_row + k0 + bk) * p.b.row_stride + first_column + bc);
+                            ? load(p.b.at, (from.b + first_column + bc) * p.b.row_stride + k0 + bk)
+                            : load(p.b.at, (from.b + k0 + bk) * p.b.row_stride + first_column + bc);
                 as[ak][ar] = a;
                 bs[bk][bc] = b;
             }
@@ -140,6 +188,9 @@ cudaError_t matmul_launch(const void *params, cudaStream_t stream)
 {
     const matmul_params *p = (const matmul_params *)params;
     const unsigned z = p->matrices < 32768 ? (unsigned)p->matrices : 32768;
+    if (p->fours && p->transpose_b && p->m <= FEW_ROWS && p->k <= FEW_DEEP)
+        return launch(matmul_few_kernel, dim3(blocks_for(p->n, THREADS), 1, z), THREADS, 0, stream,
+                      p);
     return launch(matmul_kernel, dim3(blocks_for(p->m, TILE), blocks_for(p->n, TILE), z), THREADS,
                   0, stream, p);
 }

@@ -202,6 +202,7 @@ cudaError_t depthwise_launch(const void *params, cudaStream_t stream);
 typedef struct matmul_params {
     dev_rows out, a, b;
     int32_t m, n, k, transpose_b, matrices;
+    int32_t fours; /* rows of a and b are made of aligned fours */
     float scale;
     int32_t rank, dim[KERNEL_MAX_RANK]; /* leading dimensions of out */
     int64_t a_rows[KERNEL_MAX_RANK],

@@ -96,6 +96,9 @@ roto_status matmul_prepare(dev_site *site)
                        .k = (int32_t)shape_last(&site->in[0].shape),
                        .transpose_b = a->transpose_b,
                        .matrices = 1,
+                       .fours = shape_last(&site->in[0].shape) % 4 == 0 &&
+                                operand_aligned(&site->in[0], 4) &&
+                                operand_aligned(&site->in[1], 4),
                        .scale = a->scale,
                        .rank = (int32_t)out->rank - 2};
     for (int i = 0; i < p.rank; i++) {
