@@ -3,6 +3,11 @@
  * A backend compiles a graph into an executable: it plans (graph/plan.h), packs the weights,
  * allocates everything. Running allocates nothing. An operator that a backend lacks is an error at
  * compile time naming the operator; nothing falls back silently.
+ *
+ * What one executable hands to the next stays on the device: both are compiled with that output and
+ * that input bound to the same buffer. Work is enqueued in order, copies between buffers as well,
+ * and waited for when the host needs a result. On the CPU a buffer is memory, enqueueing is doing
+ * and there is nothing to wait for.
  */
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
@@ -29,6 +34,38 @@ typedef struct backend_params {
 typedef struct backend backend;
 typedef struct executable executable;
 
+typedef enum buffer_kind {
+    BUFFER_DEVICE,      /* what executables read and write: floats */
+    BUFFER_DEVICE_BF16, /* kept as bfloat16; only copies from and to the device's read and write it
+                         */
+    BUFFER_HOST         /* what the host reads and writes, and copies go to and come from: floats */
+} buffer_kind;
+
+/* Memory of a backend, zeroed when it is made. */
+typedef struct buffer {
+    backend *owner;
+    buffer_kind kind;
+    size_t n;    /* elements */
+    float *data; /* of BUFFER_HOST; else for the backend alone */
+} buffer;
+
+/* Buffers of BUFFER_DEVICE in which an executable has inputs and outputs, from their start, in
+ * fp32, row-major and contiguous; by index, NULL for those that it keeps itself. A run leaves a
+ * bound input as it is. */
+enum { BACKEND_MAX_PORTS = 16 };
+typedef struct port_buffers {
+    buffer *in[BACKEND_MAX_PORTS], *out[BACKEND_MAX_PORTS];
+} port_buffers;
+
+/* to[to_at + i] = from[from_at + i] for 0 <= i < n, rounded to nearest even where `to` is kept as
+ * bfloat16. */
+typedef struct buffer_copy {
+    buffer *to;
+    size_t to_at;
+    const buffer *from;
+    size_t from_at, n;
+} buffer_copy;
+
 /* A kernel as it will run, for listings and benchmarks. */
 typedef struct kernel_info {
     const char *node; /* the operator's name in the graph */
@@ -48,12 +85,29 @@ typedef struct backend_table {
     roto_status (*compile)(backend *b, const graph *g, executable **out);
     void (*release)(executable *e); /* NULL is fine */
 
+    /* The same with some inputs and outputs bound. The buffers have to outlive the executable, and
+     * what bound outputs hold may be lost. */
+    roto_status (*compile_bound)(backend *b, const graph *g, const port_buffers *ports,
+                                 executable **out);
+
     /* Host memory of an input, to be written in full before every run (a run may overwrite it), and
-     * of an output, valid until the next run; row-major, contiguous. Indices as in the graph. */
+     * of an output, valid until the next run; row-major, contiguous. Indices as in the graph. Of
+     * bound ones: NULL. */
     void *(*input)(executable *e, int index);
     const void *(*output)(executable *e, int index);
 
-    roto_status (*run)(executable *e);
+    roto_status (*run)(executable *e); /* enqueues it and waits */
+
+    roto_status (*buffer_new)(backend *b, buffer_kind kind, size_t n, buffer **out);
+    void (*buffer_free)(buffer *of); /* waits first; NULL is fine */
+
+    /* Appends a run, or copies that are independent of each other (not from host to host), to what
+     * the device has to do. Neither allocates nor waits. Until the next wait() the host leaves
+     * alone what the work reads of its memory, and what the work writes there is not defined. */
+    roto_status (*enqueue)(executable *e);
+    roto_status (*copy)(backend *b, const buffer_copy *copies, int n);
+    /* Returns when everything is done; reports what failed meanwhile. */
+    roto_status (*wait)(backend *b);
 
     /* Runs once timing every kernel; *infos belongs to the executable. */
     roto_status (*profile)(executable *e, const kernel_info **infos, int *n_infos);
@@ -67,6 +121,13 @@ const backend_table *backend_find(const char *name);
 /* The backend and the device index that a device's name stands for: "cpu", "reference", "cuda" or
  * "cuda:N". ROTO_ERROR_DEVICE for any other; whether a device is there shows in open(). */
 roto_status backend_choose(const char *name, const backend_table **table, int *device);
+
+/* For backends: which tensors of `g`, whose inputs and outputs are those that were bound, are in
+ * buffers; by_tensor has room for all of its tensors. Refuses buffers that do not fit. */
+roto_status port_buffers_resolve(const graph *g, const port_buffers *ports, const backend *b,
+                                 buffer **by_tensor);
+/* ROTO_ERROR_INTERNAL when the copy would leave a buffer, or is of a kind that there is not. */
+roto_status buffer_copy_check(const buffer_copy *copy);
 
 extern const backend_table backend_reference;
 extern const backend_table backend_cpu;

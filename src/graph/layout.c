@@ -21,6 +21,7 @@ typedef struct buffer { /* of a root */
 typedef struct layouter {
     const graph *g;
     const plan_traits *traits;
+    const bool *bound; /* by tensor; NULL: none */
     graph_layout *layout;
     alias *aliases;
     int *n_readers; /* nodes and outputs that read a tensor */
@@ -32,6 +33,11 @@ typedef struct layouter {
 static const tensor_shape *shape_of(const layouter *l, tensor_id t)
 {
     return &graph_tensor_at(l->g, t)->shape;
+}
+
+static bool is_bound(const layouter *l, tensor_id t)
+{
+    return l->bound && l->bound[t];
 }
 
 static bool contiguous(const layouter *l, tensor_id t)
@@ -207,7 +213,7 @@ static roto_status place_roots(layouter *l)
 
     int n_roots = 0;
     for (tensor_id t = 0; t < n_tensors; t++) {
-        if (l->aliases[t].root != t || roots[t].last < 0 ||
+        if (l->aliases[t].root != t || roots[t].last < 0 || is_bound(l, t) ||
             graph_tensor_at(l->g, t)->role == TENSOR_CONSTANT)
             continue;
         buffer root = roots[t];
@@ -228,15 +234,15 @@ static void resolve_places(layouter *l)
         l->layout->places[l->buffers[i].root].offset_bytes = l->buffers[i].offset;
     for (tensor_id t = 0; t < graph_n_tensors(l->g); t++) {
         tensor_place *place = &l->layout->places[t];
+        place->root = l->aliases[t].root;
         if (graph_tensor_at(l->g, t)->role == TENSOR_CONSTANT) {
             place->kind = PLACE_CONSTANT;
             continue;
         }
-        tensor_id root = l->aliases[t].root;
         int64_t offset = l->aliases[t].offset;
         place->offset_bytes =
-            l->layout->places[root].offset_bytes + (size_t)offset * dtype_bytes(DTYPE_F32);
-        place->kind = PLACE_ARENA;
+            l->layout->places[place->root].offset_bytes + (size_t)offset * dtype_bytes(DTYPE_F32);
+        place->kind = is_bound(l, place->root) ? PLACE_BOUND : PLACE_ARENA;
     }
 }
 
@@ -267,11 +273,12 @@ static roto_status lay_out(layouter *l)
     return ROTO_OK;
 }
 
-roto_status graph_layout_new(const graph *g, const plan_traits *traits, graph_layout **out)
+roto_status graph_layout_new(const graph *g, const plan_traits *traits, const bool *bound,
+                             graph_layout **out)
 {
     *out = NULL;
     const size_t n_tensors = (size_t)graph_n_tensors(g), n_nodes = (size_t)graph_n_nodes(g);
-    layouter l = {.g = g, .traits = traits};
+    layouter l = {.g = g, .traits = traits, .bound = bound};
     l.layout = memory_new_array(1, sizeof(*l.layout));
     roto_status status = ROTO_ERROR_MEMORY;
     if (!l.layout)

@@ -20,13 +20,16 @@ roto_status graph_fuse(const graph *g, const plan_traits *traits, graph **out);
 
 typedef enum place_kind {
     PLACE_CONSTANT, /* graph_tensor.data */
-    PLACE_ARENA
+    PLACE_ARENA,
+    PLACE_BOUND /* memory that the caller has for the tensor `root` */
 } place_kind;
 
 typedef struct tensor_place {
     place_kind kind;
-    size_t offset_bytes; /* in the arena, a multiple of 4; of 64 unless the tensor is a view */
+    size_t offset_bytes; /* in the arena or in root's memory, a multiple of 4; of 64 unless the
+                            tensor is a view */
     int64_t row_stride;  /* elements from one row (the last dimension) to the next */
+    tensor_id root;      /* whose memory it is in: its own, or that of what it is a view of */
 } tensor_place;
 
 typedef struct graph_layout {
@@ -36,8 +39,11 @@ typedef struct graph_layout {
 } graph_layout;
 
 /* Gives every tensor a place such that no two tensors that are needed at the same time overlap,
- * except views. Inputs live from the start of a run until their last use, outputs until its end. */
-roto_status graph_layout_new(const graph *g, const plan_traits *traits, graph_layout **out);
+ * except views. Inputs live from the start of a run until their last use, outputs until its end.
+ * Inputs and outputs t of the graph with bound[t] are not in the arena, nor are their views; bound
+ * may be NULL. */
+roto_status graph_layout_new(const graph *g, const plan_traits *traits, const bool *bound,
+                             graph_layout **out);
 void graph_layout_free(graph_layout *layout); /* NULL is fine */
 
 #endif

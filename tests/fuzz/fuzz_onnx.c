@@ -12,7 +12,7 @@ static void plan(const graph *g)
     graph *fused = NULL;
     graph_layout *layout = NULL;
     if (graph_fuse(g, &traits, &fused) == ROTO_OK &&
-        graph_layout_new(fused, &traits, &layout) == ROTO_OK)
+        graph_layout_new(fused, &traits, NULL, &layout) == ROTO_OK)
         graph_layout_free(layout);
     graph_free(fused);
 }

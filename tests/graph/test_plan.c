@@ -50,7 +50,7 @@ static void run_planned(const graph *g, const plan_traits *traits, float *out[MA
         fail_msg("graph %u: %s", seed, roto_error_message());
     assert_int_equal(graph_n_inputs(fused), graph_n_inputs(g));
     assert_int_equal(graph_n_outputs(fused), graph_n_outputs(g));
-    assert_int_equal(graph_layout_new(fused, traits, &layout), ROTO_OK);
+    assert_int_equal(graph_layout_new(fused, traits, NULL, &layout), ROTO_OK);
     if (!planned_places_are_disjoint(fused, layout))
         fail_msg("graph %u: tensors overlap", seed);
     float *arena = planned_run(fused, layout);
@@ -141,7 +141,7 @@ static void random_graphs_exercise_every_rewrite(void **state)
         graph_layout *layout = NULL;
         assert_non_null(g);
         assert_int_equal(graph_fuse(g, &traits, &fused), ROTO_OK);
-        assert_int_equal(graph_layout_new(fused, &traits, &layout), ROTO_OK);
+        assert_int_equal(graph_layout_new(fused, &traits, NULL, &layout), ROTO_OK);
         count_feats(fused, layout, &f);
         graph_layout_free(layout);
         graph_free(fused);

@@ -1,6 +1,7 @@
 /* The CPU backend: a fused and placed graph becomes a list of kernels that a worker team executes.
  */
 #include "backend/cpu/kernel.h"
+#include "backend/host_buffer.h"
 
 #include "base/clock.h"
 #include "base/cpu_features.h"
@@ -22,6 +23,7 @@ struct executable {
     backend *owner;
     graph *g; /* fused */
     graph_layout *layout;
+    buffer **bound; /* by tensor; NULL for those of the arena */
     char *arena;
     kernel_memory memory;
     kernel *kernels; /* one or two for every node that is not skipped */
@@ -125,6 +127,8 @@ static operand operand_of(const executable *e, tensor_id t)
     if (place->kind == PLACE_CONSTANT) {
         o.constant = true;
         o.data = (float *)(uintptr_t)tensor->data; /* kernels write to outputs alone */
+    } else if (place->kind == PLACE_BOUND) {
+        o.data = e->bound[place->root]->data + place->offset_bytes / sizeof(float);
     } else {
         o.data = (float *)(void *)(e->arena + place->offset_bytes);
     }
@@ -176,6 +180,7 @@ static void cpu_release(executable *e)
     free(e->infos);
     free(e->scratch);
     free(e->arena);
+    free(e->bound);
     graph_layout_free(e->layout);
     graph_free(e->g);
     free(e);
@@ -204,10 +209,26 @@ static roto_status allocate_run_memory(executable *e)
     return ROTO_OK;
 }
 
-static roto_status build(executable *e, const graph *g)
+static roto_status lay_out(executable *e, const graph *g, const port_buffers *ports)
 {
     ROTO_TRY(graph_fuse(g, &traits, &e->g));
-    ROTO_TRY(graph_layout_new(e->g, &traits, &e->layout));
+    const size_t n_tensors = (size_t)graph_n_tensors(e->g);
+    bool *is_bound = memory_new_array(n_tensors, sizeof(*is_bound));
+    e->bound = memory_new_array(n_tensors, sizeof(*e->bound));
+    roto_status status = is_bound && e->bound
+                             ? port_buffers_resolve(e->g, ports, e->owner, e->bound)
+                             : ROTO_ERROR_MEMORY;
+    for (size_t t = 0; status == ROTO_OK && t < n_tensors; t++)
+        is_bound[t] = e->bound[t] != NULL;
+    if (status == ROTO_OK)
+        status = graph_layout_new(e->g, &traits, is_bound, &e->layout);
+    free(is_bound);
+    return status;
+}
+
+static roto_status build(executable *e, const graph *g, const port_buffers *ports)
+{
+    ROTO_TRY(lay_out(e, g, ports));
     const int n_nodes = graph_n_nodes(e->g);
     e->arena = memory_new_aligned(e->layout->arena_bytes ? e->layout->arena_bytes : 1);
     e->kernels = memory_new_array(2 * (size_t)n_nodes, sizeof(*e->kernels));
@@ -221,14 +242,15 @@ static roto_status build(executable *e, const graph *g)
     return allocate_run_memory(e);
 }
 
-static roto_status cpu_compile(backend *b, const graph *g, executable **out)
+static roto_status cpu_compile_bound(backend *b, const graph *g, const port_buffers *ports,
+                                     executable **out)
 {
     *out = NULL;
     executable *e = memory_new_array(1, sizeof(*e));
     if (!e)
         return ROTO_ERROR_MEMORY;
     e->owner = b;
-    roto_status status = build(e, g);
+    roto_status status = build(e, g, ports);
     if (status != ROTO_OK) {
         cpu_release(e);
         return status;
@@ -237,14 +259,24 @@ static roto_status cpu_compile(backend *b, const graph *g, executable **out)
     return ROTO_OK;
 }
 
+static roto_status cpu_compile(backend *b, const graph *g, executable **out)
+{
+    return cpu_compile_bound(b, g, NULL, out);
+}
+
+static void *port_memory(const executable *e, const graph_port *port)
+{
+    return e->bound[port->tensor] ? NULL : operand_of(e, port->tensor).data;
+}
+
 static void *cpu_input(executable *e, int index)
 {
-    return operand_of(e, graph_input_at(e->g, index)->tensor).data;
+    return port_memory(e, graph_input_at(e->g, index));
 }
 
 static const void *cpu_output(executable *e, int index)
 {
-    return operand_of(e, graph_output_at(e->g, index)->tensor).data;
+    return port_memory(e, graph_output_at(e->g, index));
 }
 
 static roto_status cpu_run(executable *e)
@@ -291,10 +323,16 @@ const backend_table backend_cpu = {
     .open = cpu_open,
     .close = cpu_close,
     .compile = cpu_compile,
+    .compile_bound = cpu_compile_bound,
     .release = cpu_release,
     .input = cpu_input,
     .output = cpu_output,
     .run = cpu_run,
+    .buffer_new = host_buffer_new,
+    .buffer_free = host_buffer_free,
+    .enqueue = cpu_run,
+    .copy = host_buffer_copy,
+    .wait = host_buffer_wait,
     .profile = cpu_profile,
     .memory_bytes = cpu_memory_bytes,
 };

@@ -22,7 +22,7 @@ static const cuda_module *check_module(void *library)
     *(void **)&find = dlsym(library, CUDA_MODULE_SYMBOL);
     const cuda_module *m = find ? find() : NULL;
     if (m && strcmp(m->version, ROTO_VERSION) == 0 && m->node_bytes == sizeof(graph_node) &&
-        m->params_bytes == sizeof(backend_params))
+        m->params_bytes == sizeof(backend_params) && m->table_bytes == sizeof(backend_table))
         return m;
     snprintf(load_error, sizeof(load_error),
              "%s is of another build of roto than this one (%s); install both together",
@@ -105,6 +105,12 @@ static roto_status cuda_compile(backend *b, const graph *g, executable **out)
     return pass_on(module->table->compile(b, g, out));
 }
 
+static roto_status cuda_compile_bound(backend *b, const graph *g, const port_buffers *ports,
+                                      executable **out)
+{
+    return pass_on(module->table->compile_bound(b, g, ports, out));
+}
+
 static void cuda_release(executable *e)
 {
     if (e)
@@ -126,6 +132,32 @@ static roto_status cuda_run(executable *e)
     return pass_on(module->table->run(e));
 }
 
+static roto_status cuda_buffer_new(backend *b, buffer_kind kind, size_t n, buffer **out)
+{
+    return pass_on(module->table->buffer_new(b, kind, n, out));
+}
+
+static void cuda_buffer_free(buffer *of)
+{
+    if (of)
+        module->table->buffer_free(of);
+}
+
+static roto_status cuda_enqueue(executable *e)
+{
+    return pass_on(module->table->enqueue(e));
+}
+
+static roto_status cuda_copy(backend *b, const buffer_copy *copies, int n)
+{
+    return pass_on(module->table->copy(b, copies, n));
+}
+
+static roto_status cuda_wait(backend *b)
+{
+    return pass_on(module->table->wait(b));
+}
+
 static roto_status cuda_profile(executable *e, const kernel_info **infos, int *n_infos)
 {
     return pass_on(module->table->profile(e, infos, n_infos));
@@ -141,10 +173,16 @@ const backend_table backend_cuda = {
     .open = cuda_open,
     .close = cuda_close,
     .compile = cuda_compile,
+    .compile_bound = cuda_compile_bound,
     .release = cuda_release,
     .input = cuda_input,
     .output = cuda_output,
     .run = cuda_run,
+    .buffer_new = cuda_buffer_new,
+    .buffer_free = cuda_buffer_free,
+    .enqueue = cuda_enqueue,
+    .copy = cuda_copy,
+    .wait = cuda_wait,
     .profile = cuda_profile,
     .memory_bytes = cuda_memory_bytes,
 };

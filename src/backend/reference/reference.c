@@ -1,8 +1,7 @@
 /* The backend that defines results: each operator of the graph as the model wrote it, one after the
  * other, each tensor in memory of its own, sums in double precision. It shares neither fusion nor
  * layout with other backends, so that a defect there shows as a difference. */
-#include "backend/backend.h"
-
+#include "backend/host_buffer.h"
 #include "backend/reference/operators.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -17,6 +16,7 @@ struct backend {
 struct executable {
     const graph *g;
     void **buffers; /* by tensor; a constant's is read only */
+    buffer **bound; /* by tensor; NULL for those of `memory` */
     ref_call *calls;
     kernel_info *infos;
     double *scratch;
@@ -65,6 +65,7 @@ static void reference_release(executable *e)
     if (!e)
         return;
     free(e->buffers);
+    free(e->bound);
     free(e->calls);
     free(e->infos);
     free(e->scratch);
@@ -84,7 +85,7 @@ static roto_status allocate_tensors(executable *e)
     const int n_tensors = graph_n_tensors(e->g);
     for (tensor_id t = 0; t < n_tensors; t++) {
         const graph_tensor *tensor = graph_tensor_at(e->g, t);
-        if (tensor->role != TENSOR_CONSTANT &&
+        if (tensor->role != TENSOR_CONSTANT && !e->bound[t] &&
             !size_add(e->memory_bytes, padded_bytes(tensor), &e->memory_bytes))
             return roto_fail(ROTO_ERROR_MEMORY, "the graph's tensors exceed the address space");
     }
@@ -96,6 +97,8 @@ static roto_status allocate_tensors(executable *e)
         const graph_tensor *tensor = graph_tensor_at(e->g, t);
         if (tensor->role == TENSOR_CONSTANT) {
             e->buffers[t] = (void *)(uintptr_t)tensor->data;
+        } else if (e->bound[t]) {
+            e->buffers[t] = e->bound[t]->data;
         } else {
             e->buffers[t] = e->memory + offset;
             offset += padded_bytes(tensor);
@@ -139,9 +142,9 @@ static void prepare_call(executable *e, int index)
                                     .flops = graph_node_flops(e->g, node)};
 }
 
-static roto_status reference_compile(backend *b, const graph *g, executable **out)
+static roto_status reference_compile_bound(backend *b, const graph *g, const port_buffers *ports,
+                                           executable **out)
 {
-    (void)b;
     *out = NULL;
     ROTO_TRY(graph_status(g));
     executable *e = memory_new_array(1, sizeof(*e));
@@ -150,10 +153,13 @@ static roto_status reference_compile(backend *b, const graph *g, executable **ou
     const size_t n_nodes = (size_t)graph_n_nodes(g);
     e->g = g;
     e->buffers = memory_new_array((size_t)graph_n_tensors(g), sizeof(*e->buffers));
+    e->bound = memory_new_array((size_t)graph_n_tensors(g), sizeof(*e->bound));
     e->calls = memory_new_array(n_nodes, sizeof(*e->calls));
     e->infos = memory_new_array(n_nodes, sizeof(*e->infos));
     roto_status status = ROTO_ERROR_MEMORY;
-    if (e->buffers && e->calls && e->infos)
+    if (e->buffers && e->bound && e->calls && e->infos)
+        status = port_buffers_resolve(g, ports, b, e->bound);
+    if (status == ROTO_OK)
         status = allocate_tensors(e);
     if (status == ROTO_OK)
         status = allocate_scratch(e);
@@ -167,14 +173,24 @@ static roto_status reference_compile(backend *b, const graph *g, executable **ou
     return ROTO_OK;
 }
 
+static roto_status reference_compile(backend *b, const graph *g, executable **out)
+{
+    return reference_compile_bound(b, g, NULL, out);
+}
+
+static void *port_memory(const executable *e, const graph_port *port)
+{
+    return e->bound[port->tensor] ? NULL : e->buffers[port->tensor];
+}
+
 static void *reference_input(executable *e, int index)
 {
-    return e->buffers[graph_input_at(e->g, index)->tensor];
+    return port_memory(e, graph_input_at(e->g, index));
 }
 
 static const void *reference_output(executable *e, int index)
 {
-    return e->buffers[graph_output_at(e->g, index)->tensor];
+    return port_memory(e, graph_output_at(e->g, index));
 }
 
 static roto_status reference_run(executable *e)
@@ -206,10 +222,16 @@ const backend_table backend_reference = {
     .open = reference_open,
     .close = reference_close,
     .compile = reference_compile,
+    .compile_bound = reference_compile_bound,
     .release = reference_release,
     .input = reference_input,
     .output = reference_output,
     .run = reference_run,
+    .buffer_new = host_buffer_new,
+    .buffer_free = host_buffer_free,
+    .enqueue = reference_run,
+    .copy = host_buffer_copy,
+    .wait = host_buffer_wait,
     .profile = reference_profile,
     .memory_bytes = reference_memory_bytes,
 };

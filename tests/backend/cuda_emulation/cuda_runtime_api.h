@@ -1,6 +1,7 @@
 /* tests/backend/cuda_emulation/cuda_runtime_api.h - what roto uses of the CUDA runtime, on the
- * host: device memory is memory that ends at a page which faults, streams run at once, a graph
- * cannot be captured. Found instead of NVIDIA's header when the backend is built for emulation. */
+ * host: device memory is memory that ends at a page which faults; there is one stream, which does
+ * nothing until somebody waits for it, and graphs are lists of what to put there. Found instead of
+ * NVIDIA's header when the backend is built for emulation. */
 #ifndef CUDA_EMULATION_RUNTIME_API_H
 #define CUDA_EMULATION_RUNTIME_API_H
 
@@ -16,7 +17,7 @@ typedef enum cudaError {
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
     cudaErrorNoDevice = 100,
-    cudaErrorNotSupported = 801
+    cudaErrorLaunchFailure = 719
 } cudaError_t;
 enum cudaMemcpyKind {
     cudaMemcpyHostToDevice = 1,
@@ -49,6 +50,7 @@ cudaError_t cudaFreeHost(void *p);
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
                             cudaStream_t stream);
+cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);

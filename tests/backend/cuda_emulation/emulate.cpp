@@ -1,5 +1,7 @@
 #include "emulate.h"
 
+#include "counts.h"
+
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,17 +119,10 @@ bool run_block(int n_threads, size_t shared_bytes, bool backwards)
         fibers[i].created = false;
     return false;
 }
-} // namespace
 
-bool emulate_launch(const std::function<void()> &body, dim3 grid, unsigned block_threads,
-                    size_t shared_bytes)
+bool run_grid(const std::function<void()> &body, dim3 grid, unsigned block_threads,
+              size_t shared_bytes)
 {
-    if (block_threads > MAX_THREADS || block_threads == 0 || shared_bytes > SHARED_BYTES ||
-        grid.y > 65535 || grid.z > 65535 || grid.x == 0 || grid.y == 0 || grid.z == 0) {
-        fprintf(stderr, "emulation: a launch of (%u, %u, %u) x %u threads with %zu bytes\n", grid.x,
-                grid.y, grid.z, block_threads, shared_bytes);
-        return false;
-    }
     kernel_body = &body;
     emulated_block_dim = dim3(block_threads);
     emulated_grid_dim = grid;
@@ -139,6 +134,66 @@ bool emulate_launch(const std::function<void()> &body, dim3 grid, unsigned block
                 if (!run_block((int)block_threads, shared_bytes, n++ % 2 == 1))
                     return false;
             }
+    return true;
+}
+
+/* ---- the one stream: what is asked for is done when somebody waits, so that a host that does not
+ * wait, or that changes what is still to be copied, gets wrong results ---- */
+
+typedef std::function<bool()> work;
+typedef std::vector<work> work_list;
+
+work_list waiting, *recording; /* recording: the graph being captured */
+bool failed;                   /* since the last wait */
+emulated_counts counts;
+
+void submit(work what)
+{
+    (recording ? *recording : waiting).push_back(std::move(what));
+}
+
+cudaError_t drain()
+{
+    for (const work &each : waiting)
+        failed = !each() || failed;
+    waiting.clear();
+    const bool bad = failed;
+    failed = false;
+    return bad ? cudaErrorLaunchFailure : cudaSuccess;
+}
+
+cudaError_t synchronize()
+{
+    counts.waits++;
+    return drain();
+}
+} // namespace
+
+struct emulated_graph {
+    work_list list;
+};
+struct emulated_graph_exec {
+    work_list list;
+};
+
+const emulated_counts *emulated_counts_get(void)
+{
+    return &counts;
+}
+
+bool emulate_launch(const std::function<void()> &body, dim3 grid, unsigned block_threads,
+                    size_t shared_bytes)
+{
+    if (block_threads > MAX_THREADS || block_threads == 0 || shared_bytes > SHARED_BYTES ||
+        grid.y > 65535 || grid.z > 65535 || grid.x == 0 || grid.y == 0 || grid.z == 0) {
+        fprintf(stderr, "emulation: a launch of (%u, %u, %u) x %u threads with %zu bytes\n", grid.x,
+                grid.y, grid.z, block_threads, shared_bytes);
+        return false;
+    }
+    submit([=] {
+        counts.launches++;
+        return run_grid(body, grid, block_threads, shared_bytes);
+    });
     return true;
 }
 
@@ -238,6 +293,7 @@ struct block_header { /* before device memory, at the start of its mapping */
 
 cudaError_t cudaMalloc(void **out, size_t bytes)
 {
+    counts.allocations++;
     const size_t padded = (bytes + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
     const size_t pages = (padded + ALIGN_BYTES + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
     char *mapping = (char *)mmap(NULL, pages + PAGE_BYTES, PROT_READ | PROT_WRITE,
@@ -254,6 +310,7 @@ cudaError_t cudaMalloc(void **out, size_t bytes)
 
 cudaError_t cudaFree(void *p)
 {
+    (void)drain(); /* nothing may use it any more */
     if (p) {
         const block_header h = *(block_header *)((char *)p - ALIGN_BYTES);
         munmap(h.mapping, h.bytes);
@@ -263,12 +320,14 @@ cudaError_t cudaFree(void *p)
 
 cudaError_t cudaMallocHost(void **out, size_t bytes)
 {
+    counts.allocations++;
     *out = malloc(bytes ? bytes : 1);
     return *out ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 
 cudaError_t cudaFreeHost(void *p)
 {
+    (void)drain();
     free(p);
     return cudaSuccess;
 }
@@ -279,10 +338,32 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpy
     return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind,
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
                             cudaStream_t)
 {
-    memcpy(to, from, bytes);
+    if (kind == cudaMemcpyDeviceToHost)
+        submit([=] {
+            counts.to_host++;
+            counts.to_host_bytes += (long)bytes;
+            memcpy(to, from, bytes);
+            return true;
+        });
+    else
+        submit([=] {
+            counts.to_device++;
+            counts.to_device_bytes += (long)bytes;
+            memcpy(to, from, bytes);
+            return true;
+        });
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t)
+{
+    submit([=] {
+        memset(to, value, bytes);
+        return true;
+    });
     return cudaSuccess;
 }
 
@@ -316,7 +397,7 @@ cudaError_t cudaSetDevice(int device)
 
 cudaError_t cudaDeviceSynchronize(void)
 {
-    return cudaSuccess;
+    return synchronize();
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned)
@@ -326,34 +407,43 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned)
 }
 cudaError_t cudaStreamDestroy(cudaStream_t)
 {
-    return cudaSuccess;
+    return drain();
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t)
 {
-    return cudaSuccess;
+    return synchronize();
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t, enum cudaStreamCaptureMode)
 {
-    return cudaErrorNotSupported;
-}
-cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *)
-{
-    return cudaErrorNotSupported;
-}
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t *, cudaGraph_t, unsigned long long)
-{
-    return cudaErrorNotSupported;
-}
-cudaError_t cudaGraphLaunch(cudaGraphExec_t, cudaStream_t)
-{
-    return cudaErrorNotSupported;
-}
-cudaError_t cudaGraphDestroy(cudaGraph_t)
-{
+    recording = new work_list;
     return cudaSuccess;
 }
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t)
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *graph)
 {
+    *graph = new emulated_graph{std::move(*recording)};
+    delete recording;
+    recording = NULL;
+    return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
+{
+    *exec = new emulated_graph_exec{graph->list};
+    return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
+{
+    for (const work &each : exec->list)
+        submit(each);
+    return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    delete graph;
+    return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
+{
+    delete exec;
     return cudaSuccess;
 }
 cudaError_t cudaEventCreate(cudaEvent_t *out)
@@ -371,7 +461,7 @@ cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t)
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t)
 {
-    return cudaSuccess;
+    return synchronize();
 }
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t, cudaEvent_t)
 {
@@ -388,5 +478,5 @@ const char *cudaGetErrorName(cudaError_t error)
 }
 const char *cudaGetErrorString(cudaError_t error)
 {
-    return error == cudaErrorNotSupported ? "not emulated" : "emulation";
+    return error == cudaErrorLaunchFailure ? "a kernel failed" : "emulation";
 }

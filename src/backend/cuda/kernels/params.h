@@ -63,6 +63,19 @@ typedef struct binary_params {
 } binary_params;
 cudaError_t binary_launch(const void *params, cudaStream_t stream);
 
+/* ---- transfer.cu: to[i] = from[i] for 0 <= i < n, for each part ---- */
+
+enum { TRANSFER_MAX_PARTS = 96 }; /* a kernel's parameters have 4096 bytes */
+typedef struct transfer_part {
+    dev_ptr to, from;
+    int32_t n, by_four; /* by_four: both begin at a multiple of 4 elements */
+} transfer_part;
+typedef struct transfer_params {
+    int32_t n_parts;
+    transfer_part parts[TRANSFER_MAX_PARTS];
+} transfer_params;
+cudaError_t transfer_launch(const void *params, cudaStream_t stream);
+
 /* ---- move.cu: out[at] = x[sum of (start[i] + at[i]) * stride[i]], or `value` where at[i] +
  * start[i] is outside 0..limit[i] ---- */
 

@@ -3,6 +3,7 @@
 #include "backend/cuda/module/executable.h"
 
 #include "backend/cuda/module/blas.h"
+#include "backend/cuda/module/buffer.h"
 #include "backend/cuda/module/module.h"
 #include "backend/cuda/module/storage.h"
 #include "base/error.h"
@@ -88,11 +89,19 @@ static roto_status cuda_open(const backend_params *params, backend **out)
     return ROTO_OK;
 }
 
+/* Whether a run copies this output to the host. */
+static bool is_copied(const executable *e, const graph_port *output)
+{
+    return !e->bound[output->tensor] &&
+           graph_tensor_at(e->g, output->tensor)->role != TENSOR_CONSTANT;
+}
+
 static void cuda_release(executable *e)
 {
     if (!e)
         return;
     (void)cudaSetDevice(e->owner->device);
+    (void)cudaStreamSynchronize(e->owner->stream); /* it may still be running */
     if (e->replay)
         (void)cudaGraphExecDestroy(e->replay);
     for (size_t i = 0; i < e->n_steps; i++) {
@@ -103,7 +112,7 @@ static void cuda_release(executable *e)
     for (int i = 0; e->g && e->inputs && i < graph_n_inputs(e->g); i++)
         (void)cudaFreeHost(e->inputs[i]);
     for (int i = 0; e->g && e->outputs && i < graph_n_outputs(e->g); i++) {
-        if (graph_tensor_at(e->g, graph_output_at(e->g, i)->tensor)->role != TENSOR_CONSTANT)
+        if (is_copied(e, graph_output_at(e->g, i)))
             (void)cudaFreeHost(e->outputs[i]);
     }
     device_memory_free(&e->memory);
@@ -112,6 +121,7 @@ static void cuda_release(executable *e)
     free(e->inputs);
     free(e->outputs);
     free(e->is_bf16);
+    free(e->bound);
     free(e->constants);
     graph_layout_free(e->layout);
     graph_free(e->g);
@@ -137,6 +147,10 @@ static roto_status operand_of(dev_site *site, tensor_id t, bool packed, dev_oper
     out->row_stride = place->row_stride;
     if (shape_rows(&tensor->shape) * place->row_stride > INT32_MAX)
         return site_refuse(site, "tensor '%s' has more than 2^31 elements", tensor->name);
+    if (place->kind == PLACE_BOUND) {
+        out->at = (dev_ptr){(char *)e->bound[place->root]->data + place->offset_bytes, 0};
+        return ROTO_OK;
+    }
     if (place->kind == PLACE_ARENA) {
         /* The planner counts in fp32. Tensors of either type have an arena of their own, so that
          * what it keeps apart stays apart. */
@@ -205,6 +219,8 @@ static roto_status allocate_host(executable *e)
         return ROTO_ERROR_MEMORY;
     for (int i = 0; i < n_in; i++) {
         const graph_port *port = graph_input_at(e->g, i);
+        if (e->bound[port->tensor])
+            continue;
         DEVICE_TRY(cudaMallocHost((void **)&e->inputs[i], port_bytes(e, port)),
                    "allocating host memory for input '%s'", port->name);
         if (e->is_bf16[port->tensor] && port_bytes(e, port) > e->workspace_bytes)
@@ -215,7 +231,7 @@ static roto_status allocate_host(executable *e)
         const graph_tensor *t = graph_tensor_at(e->g, port->tensor);
         if (t->role == TENSOR_CONSTANT)
             e->outputs[i] = (float *)(uintptr_t)t->data;
-        else
+        else if (is_copied(e, port))
             DEVICE_TRY(cudaMallocHost((void **)&e->outputs[i], port_bytes(e, port)),
                        "allocating host memory for output '%s'", port->name);
     }
@@ -229,6 +245,8 @@ static roto_status copy_inputs(executable *e)
         const graph_port *port = graph_input_at(e->g, i);
         const tensor_place *place = &e->layout->places[port->tensor];
         const size_t bytes = port_bytes(e, port);
+        if (e->bound[port->tensor])
+            continue;
         const bool is_bf16 = e->is_bf16[port->tensor];
         void *to = is_bf16 ? e->workspace : e->arena + place->offset_bytes;
         DEVICE_TRY(cudaMemcpyAsync(to, e->inputs[i], bytes, cudaMemcpyHostToDevice, stream),
@@ -250,7 +268,7 @@ static roto_status copy_outputs(executable *e)
 {
     for (int i = 0; i < graph_n_outputs(e->g); i++) {
         const graph_port *port = graph_output_at(e->g, i);
-        if (graph_tensor_at(e->g, port->tensor)->role == TENSOR_CONSTANT)
+        if (!is_copied(e, port))
             continue;
         DEVICE_TRY(cudaMemcpyAsync(e->outputs[i],
                                    e->arena + e->layout->places[port->tensor].offset_bytes,
@@ -267,7 +285,7 @@ static roto_status launch_step(executable *e, const step *s)
     return ROTO_OK;
 }
 
-static roto_status enqueue(executable *e)
+static roto_status launch_all(executable *e)
 {
     ROTO_TRY(copy_inputs(e));
     for (size_t i = 0; i < e->n_steps; i++)
@@ -278,18 +296,17 @@ static roto_status enqueue(executable *e)
 /* Records a run once, so that later ones cost one call. */
 static roto_status capture(executable *e)
 {
-#ifdef ROTO_CUDA_EMULATE
-    return ROTO_OK; /* launches run at once there */
-#endif
     cudaStream_t stream = e->owner->stream;
     cudaGraph_t recorded = NULL;
     /* Once without recording: loading a kernel for the first time may not be possible meanwhile. */
-    for (int i = 0; i < graph_n_inputs(e->g); i++)
-        memset(e->inputs[i], 0, port_bytes(e, graph_input_at(e->g, i)));
-    ROTO_TRY(enqueue(e));
+    for (int i = 0; i < graph_n_inputs(e->g); i++) {
+        if (e->inputs[i])
+            memset(e->inputs[i], 0, port_bytes(e, graph_input_at(e->g, i)));
+    }
+    ROTO_TRY(launch_all(e));
     DEVICE_TRY(cudaStreamSynchronize(stream), "the first run");
     DEVICE_TRY(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "recording a run");
-    roto_status status = enqueue(e);
+    roto_status status = launch_all(e);
     const cudaError_t ended = cudaStreamEndCapture(stream, &recorded); /* also after a failure */
     if (status == ROTO_OK)
         status = device_check(ended, "recording a run");
@@ -301,11 +318,27 @@ static roto_status capture(executable *e)
     return status;
 }
 
-static roto_status build(executable *e, const graph *g)
+static roto_status lay_out(executable *e, const graph *g, const port_buffers *ports)
+{
+    ROTO_TRY(graph_fuse(g, &traits, &e->g));
+    const size_t n_tensors = (size_t)graph_n_tensors(e->g);
+    bool *is_bound = memory_new_array(n_tensors, sizeof(*is_bound));
+    e->bound = memory_new_array(n_tensors, sizeof(*e->bound));
+    roto_status status = is_bound && e->bound
+                             ? port_buffers_resolve(e->g, ports, e->owner, e->bound)
+                             : ROTO_ERROR_MEMORY;
+    for (size_t t = 0; status == ROTO_OK && t < n_tensors; t++)
+        is_bound[t] = e->bound[t] != NULL;
+    if (status == ROTO_OK)
+        status = graph_layout_new(e->g, &traits, is_bound, &e->layout);
+    free(is_bound);
+    return status;
+}
+
+static roto_status build(executable *e, const graph *g, const port_buffers *ports)
 {
     DEVICE_TRY(cudaSetDevice(e->owner->device), "choosing device %d", e->owner->device);
-    ROTO_TRY(graph_fuse(g, &traits, &e->g));
-    ROTO_TRY(graph_layout_new(e->g, &traits, &e->layout));
+    ROTO_TRY(lay_out(e, g, ports));
     const size_t n_tensors = (size_t)graph_n_tensors(e->g);
     e->is_bf16 = memory_new_array(n_tensors, sizeof(*e->is_bf16));
     e->constants = memory_new_array(n_tensors, sizeof(*e->constants));
@@ -313,7 +346,7 @@ static roto_status build(executable *e, const graph *g)
         return ROTO_ERROR_MEMORY;
     bool any_bf16 = false;
     if (e->owner->precision == PRECISION_BF16) {
-        ROTO_TRY(storage_choose(e->g, e->is_bf16));
+        ROTO_TRY(storage_choose(e->g, e->bound, e->is_bf16));
         for (size_t t = 0; t < n_tensors; t++)
             any_bf16 = any_bf16 || e->is_bf16[t];
     }
@@ -342,7 +375,8 @@ static roto_status build(executable *e, const graph *g)
     return capture(e);
 }
 
-static roto_status cuda_compile(backend *b, const graph *g, executable **out)
+static roto_status cuda_compile_bound(backend *b, const graph *g, const port_buffers *ports,
+                                      executable **out)
 {
     *out = NULL;
     ROTO_TRY(graph_status(g));
@@ -350,13 +384,18 @@ static roto_status cuda_compile(backend *b, const graph *g, executable **out)
     if (!e)
         return ROTO_ERROR_MEMORY;
     e->owner = b;
-    const roto_status status = build(e, g);
+    const roto_status status = build(e, g, ports);
     if (status != ROTO_OK) {
         cuda_release(e);
         return status;
     }
     *out = e;
     return ROTO_OK;
+}
+
+static roto_status cuda_compile(backend *b, const graph *g, executable **out)
+{
+    return cuda_compile_bound(b, g, NULL, out);
 }
 
 static void *cuda_input(executable *e, int index)
@@ -369,15 +408,17 @@ static const void *cuda_output(executable *e, int index)
     return e->outputs[index];
 }
 
-static roto_status cuda_run(executable *e)
+static roto_status cuda_enqueue(executable *e)
 {
     DEVICE_TRY(cudaSetDevice(e->owner->device), "choosing device %d", e->owner->device);
-    if (e->replay)
-        DEVICE_TRY(cudaGraphLaunch(e->replay, e->owner->stream), "starting a run");
-    else
-        ROTO_TRY(enqueue(e));
-    DEVICE_TRY(cudaStreamSynchronize(e->owner->stream), "running");
+    DEVICE_TRY(cudaGraphLaunch(e->replay, e->owner->stream), "starting a run");
     return ROTO_OK;
+}
+
+static roto_status cuda_run(executable *e)
+{
+    ROTO_TRY(cuda_enqueue(e));
+    return cuda_wait(e->owner);
 }
 
 static roto_status time_step(executable *e, size_t index, cudaEvent_t from, cudaEvent_t to)
@@ -430,10 +471,16 @@ static const backend_table table = {
     .open = cuda_open,
     .close = cuda_close,
     .compile = cuda_compile,
+    .compile_bound = cuda_compile_bound,
     .release = cuda_release,
     .input = cuda_input,
     .output = cuda_output,
     .run = cuda_run,
+    .buffer_new = cuda_buffer_new,
+    .buffer_free = cuda_buffer_free,
+    .enqueue = cuda_enqueue,
+    .copy = cuda_buffer_copy,
+    .wait = cuda_wait,
     .profile = cuda_profile,
     .memory_bytes = cuda_memory_bytes,
 };
@@ -445,6 +492,7 @@ const cuda_module *roto_cuda_module(void)
         .version = ROTO_VERSION,
         .node_bytes = sizeof(graph_node),
         .params_bytes = sizeof(backend_params),
+        .table_bytes = sizeof(backend_table),
         .table = &table,
         .error_message = roto_error_message,
         .n_devices = device_count,

@@ -27,6 +27,7 @@ struct executable {
     graph *g; /* fused */
     graph_layout *layout;
     bool *is_bf16;           /* by tensor */
+    buffer **bound;          /* by tensor; NULL for those of the arenas */
     const float **constants; /* by tensor: on the device, once some step wants it */
     device_memory memory;    /* weights, arena, workspace */
     char *arena, *arena_bf16, *workspace;
@@ -35,8 +36,8 @@ struct executable {
     step *steps;
     size_t n_steps, step_capacity;
     kernel_info *infos;
-    float **inputs, **outputs; /* page-locked host memory, by port */
-    cudaGraphExec_t replay;    /* a whole run; NULL where graphs cannot be had */
+    float **inputs, **outputs; /* page-locked host memory, by port; NULL where bound */
+    cudaGraphExec_t replay;    /* a whole run */
 };
 
 #endif

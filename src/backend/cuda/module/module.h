@@ -6,8 +6,9 @@
 #include "backend/backend.h"
 
 typedef struct cuda_module {
-    const char *version;             /* roto's; has to be the loader's */
-    size_t node_bytes, params_bytes; /* sizes of shared structs, against builds of other sources */
+    const char *version;                          /* roto's; has to be the loader's */
+    size_t node_bytes, params_bytes, table_bytes; /* sizes of shared structs, against builds of
+                                                     other sources */
     const backend_table *table;
     const char *(*error_message)(void); /* of the module's latest failing call in this thread */
     /* ROTO_ERROR_DEVICE where the driver is missing or finds no device. */
