@@ -42,10 +42,9 @@ static void average_features(void *user, const mask_grid *grid, const uint64_t *
     const int32_t step_x = grid->w / s->size.w, step_y = grid->h / s->size.h;
     const float n_cells = (float)(s->size.w * s->size.h), area = (float)mask_area(grid, bits);
     memset(out, 0, (size_t)n * sizeof(*out));
-    executable *frame = NULL;
-    if (!s->encoded || area == 0 || segment_graphs_frame(s->graphs, &frame) != ROTO_OK)
+    if (!s->encoded || !s->kept_features || area == 0)
         return;
-    const float *cell = s->table->output(frame, FRAME_OUT_FEATURES);
+    const float *cell = s->kept_features->data;
     for (int32_t y = 0; y < s->size.h; y++) {
         for (int32_t x = 0; x < s->size.w; x++, cell += n) {
             int32_t covered = 0;
@@ -65,6 +64,7 @@ static void average_features(void *user, const mask_grid *grid, const uint64_t *
 
 follow_masks follow_masks_of(roto_segmenter *segmenter)
 {
+    segmenter->keeps_features = true;
     return (follow_masks){.user = segmenter,
                           .max_objects = segmenter->params.max_objects,
                           .n_features = segmenter->model->config.d_model,

@@ -13,15 +13,40 @@ static int32_t most(int32_t a, int32_t b)
     return a > b ? a : b;
 }
 
-static size_t memory_bytes(const memory_bank *bank)
+static buffer_kind kind_of_memory(const memory_bank *bank)
 {
-    return (size_t)bank->shape.memory_floats *
-           (bank->shape.memory_bf16 ? sizeof(uint16_t) : sizeof(float));
+    return bank->shape.memory_bf16 ? BUFFER_DEVICE_BF16 : BUFFER_DEVICE;
 }
 
-roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape)
+static memory_place pointer_place(const memory_bank *bank, size_t index)
 {
-    *bank = (memory_bank){.shape = *shape};
+    return (memory_place){bank->all_pointers, index * (size_t)bank->shape.pointer_floats};
+}
+
+static roto_status make_places(memory_bank *bank)
+{
+    const memory_bank_shape *s = &bank->shape;
+    const size_t n_recent = (size_t)bank->n_recent, n_pointers = (size_t)bank->n_pointers,
+                 n_conditioning = (size_t)s->max_conditioning,
+                 memory_floats = (size_t)s->memory_floats;
+    ROTO_TRY(bank->table->buffer_new(bank->backend, kind_of_memory(bank), n_recent * memory_floats,
+                                     &bank->memories));
+    ROTO_TRY(bank->table->buffer_new(bank->backend, BUFFER_DEVICE,
+                                     (n_pointers + n_conditioning) * (size_t)s->pointer_floats,
+                                     &bank->all_pointers));
+    for (size_t i = 0; i < n_recent; i++)
+        bank->recent[i].memory = (memory_place){bank->memories, i * memory_floats};
+    for (size_t i = 0; i < n_pointers; i++)
+        bank->pointers[i].pointer = pointer_place(bank, i);
+    for (size_t i = 0; i < n_conditioning; i++)
+        bank->conditioning[i].pointer = pointer_place(bank, n_pointers + i);
+    return ROTO_OK;
+}
+
+roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape,
+                             const backend_table *table, backend *b)
+{
+    *bank = (memory_bank){.shape = *shape, .table = table, .backend = b};
     if (shape->num_maskmem < 2 || shape->num_maskmem > MEMORY_BANK_MAX_SPATIAL ||
         shape->max_pointers < 2 || shape->max_pointers > MEMORY_BANK_MAX_POINTERS ||
         shape->max_conditioning < 1 || shape->max_conditioning > MEMORY_BANK_MAX_CONDITIONING)
@@ -30,32 +55,30 @@ roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape)
      * frames one more than a single frame sees. */
     bank->n_recent = most(shape->num_maskmem + 1, shape->n_kept);
     bank->n_pointers = most(shape->max_pointers, shape->n_kept);
-    const size_t n_recent = (size_t)bank->n_recent, n_pointers = (size_t)bank->n_pointers;
-    bank->recent = memory_new_array(n_recent, sizeof(*bank->recent));
-    bank->pointers = memory_new_array(n_pointers, sizeof(*bank->pointers));
-    bank->storage = memory_new_array(n_pointers * (size_t)shape->pointer_floats * sizeof(float) +
-                                         n_recent * memory_bytes(bank),
-                                     1);
-    if (!bank->recent || !bank->pointers || !bank->storage) {
+    bank->recent = memory_new_array((size_t)bank->n_recent, sizeof(*bank->recent));
+    bank->pointers = memory_new_array((size_t)bank->n_pointers, sizeof(*bank->pointers));
+    const roto_status status =
+        bank->recent && bank->pointers ? make_places(bank) : ROTO_ERROR_MEMORY;
+    if (status != ROTO_OK) {
         memory_bank_free(bank);
-        return ROTO_ERROR_MEMORY;
+        return status;
     }
-    for (size_t i = 0; i < n_pointers; i++)
-        bank->pointers[i].pointer = bank->storage + i * (size_t)shape->pointer_floats;
-    uint8_t *memories = (uint8_t *)(bank->storage + n_pointers * (size_t)shape->pointer_floats);
-    for (size_t i = 0; i < n_recent; i++)
-        bank->recent[i].memory = memories + i * memory_bytes(bank);
     memory_bank_clear(bank);
     return ROTO_OK;
 }
 
 void memory_bank_free(memory_bank *bank)
 {
-    for (int i = 0; i < MEMORY_BANK_MAX_CONDITIONING; i++)
-        free(bank->conditioning[i].pointer);
+    for (int i = 0; i < MEMORY_BANK_MAX_CONDITIONING && bank->table; i++) {
+        bank->table->buffer_free(bank->conditioning[i].memory.in);
+        free(bank->conditioning[i].mask);
+    }
     free(bank->recent);
     free(bank->pointers);
-    free(bank->storage);
+    if (bank->table) {
+        bank->table->buffer_free(bank->memories);
+        bank->table->buffer_free(bank->all_pointers);
+    }
     *bank = (memory_bank){0};
 }
 
@@ -71,16 +94,15 @@ void memory_bank_clear(memory_bank *bank)
 roto_status memory_bank_reserve(memory_bank *bank, int32_t n)
 {
     const memory_bank_shape *s = &bank->shape;
-    const size_t floats = (size_t)s->pointer_floats + (size_t)s->mask_floats;
     for (int32_t i = bank->n_conditioning; n > 0 && i < s->max_conditioning; i++, n--) {
         conditioning_slot *slot = &bank->conditioning[i];
-        if (slot->pointer)
-            continue;
-        slot->pointer = memory_new_array(floats * sizeof(float) + memory_bytes(bank), 1);
-        if (!slot->pointer)
+        if (!slot->mask)
+            slot->mask = memory_new_array((size_t)s->mask_floats, sizeof(float));
+        if (!slot->mask)
             return ROTO_ERROR_MEMORY;
-        slot->mask = slot->pointer + s->pointer_floats;
-        slot->memory = slot->pointer + floats;
+        if (!slot->memory.in)
+            ROTO_TRY(bank->table->buffer_new(bank->backend, kind_of_memory(bank),
+                                             (size_t)s->memory_floats, &slot->memory.in));
     }
     return ROTO_OK;
 }
@@ -122,7 +144,7 @@ conditioning_slot *memory_bank_condition(memory_bank *bank, int64_t frame)
             return &bank->conditioning[i];
     }
     const bool full = bank->n_conditioning == bank->shape.max_conditioning ||
-                      !bank->conditioning[bank->n_conditioning].pointer;
+                      !bank->conditioning[bank->n_conditioning].memory.in;
     conditioning_slot *slot =
         &bank->conditioning[full ? farthest(bank, frame) : bank->n_conditioning++];
     slot->frame = frame;

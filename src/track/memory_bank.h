@@ -2,13 +2,15 @@
  *
  * Prompted ("conditioning") frames are kept whole; of the frames tracked in between, the last one
  * and every stride-th before it give spatial memories (the rule of XMem and of SAM 2 at inference),
- * and each of the latest gives an object pointer. Frames come forward or in reverse.
+ * and each of the latest gives an object pointer. Frames come forward or in reverse. Memories and
+ * pointers are on the device; which frame is where is known here.
  *
  * More may be kept than a frame sees, so that tracking can go on from any frame in any direction.
  */
 #ifndef TRACK_MEMORY_BANK_H
 #define TRACK_MEMORY_BANK_H
 
+#include "backend/backend.h"
 #include "track/segment_view.h"
 
 #include <stdbool.h>
@@ -30,36 +32,47 @@ typedef struct memory_bank_shape {
     int32_t n_kept;           /* tracked frames that are kept, if more than the coming ones need */
 } memory_bank_shape;
 
-/* One frame of an object's past. Pointers go into the bank's memory. */
+/* Elements of a buffer, from one on. */
+typedef struct memory_place {
+    buffer *in;
+    size_t at;
+} memory_place;
+
+/* One frame of an object's past. */
 typedef struct memory_slot {
     int64_t frame; /* -1: free */
-    void *memory;  /* floats, or their bfloat16 */
+    memory_place memory;
 } memory_slot;
 
 typedef struct pointer_slot {
     int64_t frame;
-    float *pointer;
+    memory_place pointer;
 } pointer_slot;
 
 typedef struct conditioning_slot {
     int64_t frame;
-    float *pointer, *mask; /* NULL until reserved; mask: logits as they were reported */
-    void *memory;
-    segment_view view; /* that the mask is of */
+    memory_place memory, pointer; /* the memory in a buffer of its own, NULL until reserved */
+    float *mask;                  /* logits as they were reported; NULL until reserved */
+    segment_view view;            /* that the mask is of */
     float object_score, iou;
 } conditioning_slot;
 
 typedef struct memory_bank {
     memory_bank_shape shape;
+    const backend_table *table;
+    backend *backend;
     conditioning_slot conditioning[MEMORY_BANK_MAX_CONDITIONING]; /* n, by order of prompting */
     int32_t n_conditioning;
     memory_slot *recent;
     pointer_slot *pointers;
     int32_t n_recent, n_pointers;
-    float *storage; /* of pointers, then of memories */
+    buffer *memories; /* of tracked frames; NULL before memory_bank_init() */
+    buffer *all_pointers;
 } memory_bank;
 
-roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape);
+/* Borrows the backend. */
+roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape,
+                             const backend_table *table, backend *b);
 void memory_bank_free(memory_bank *bank);  /* of zeroed memory: fine */
 void memory_bank_clear(memory_bank *bank); /* forgets everything, keeps the memory */
 
@@ -86,7 +99,7 @@ typedef struct memory_view {
     int32_t n_pointers; /* of tracked frames */
     struct {
         int32_t age; /* frames ago, from 1 */
-        const float *pointer;
+        memory_place pointer;
     } pointers[MEMORY_BANK_MAX_POINTERS];
 } memory_view;
 

@@ -1,7 +1,6 @@
 #include "track/memory_window.h"
 
 #include "base/memory.h"
-#include "format/half.h"
 #include "models/sam2/position.h"
 
 #include <stdlib.h>
@@ -70,85 +69,85 @@ void memory_window_free(memory_window *w)
     free(w);
 }
 
+/* `row` of the temporal encodings: 0 for the last frame, num_maskmem - 1 for prompted ones. */
+static float *put_place(const memory_window *w, int32_t row, float *to)
+{
+    const int64_t n = w->n_tokens * w->mem_dim;
+    memcpy(to, w->places + row * n, (size_t)n * sizeof(float));
+    return to + n;
+}
+
+void memory_window_places(const memory_window *w, int32_t n_conditioning, float *places)
+{
+    const int32_t last = w->model->config.num_maskmem - 1;
+    for (int32_t i = 0; i < n_conditioning; i++)
+        places = put_place(w, last, places);
+    for (int32_t back = last; back >= 1; back--)
+        places = put_place(w, back - 1, places);
+}
+
+int64_t memory_window_pointer_floats(const memory_window *w, int32_t n_conditioning)
+{
+    const sam2_config *c = &w->model->config;
+    return sam2_window_pointers(c, n_conditioning) * sam2_pointer_tokens(c) * w->mem_dim;
+}
+
 typedef struct cursor {
-    float *memory, *keys, *valid;
+    memory_place memory;
+    float *valid, *positions;
+    buffer_copy *copies;
+    int32_t n_copies;
 } cursor;
 
-static void put_nothing(cursor *at, int64_t n_tokens, int64_t mem_dim)
+/* Tokens of a memory or a pointer, which is wider than a memory and becomes several tokens; from
+ * NULL: none. */
+static void put_tokens(cursor *at, const memory_place *from, int64_t n_tokens, int64_t mem_dim)
 {
-    memset(at->memory, 0, (size_t)(n_tokens * mem_dim) * sizeof(float));
-    memset(at->keys, 0, (size_t)(n_tokens * mem_dim) * sizeof(float));
-    memset(at->valid, 0, (size_t)n_tokens * sizeof(float));
-    at->memory += n_tokens * mem_dim;
-    at->keys += n_tokens * mem_dim;
+    const size_t n = (size_t)(n_tokens * mem_dim);
+    if (from)
+        at->copies[at->n_copies++] =
+            (buffer_copy){at->memory.in, at->memory.at, from->in, from->at, n};
+    for (int64_t i = 0; i < n_tokens; i++)
+        at->valid[i] = from ? 1 : 0;
+    at->memory.at += n;
     at->valid += n_tokens;
 }
 
-/* `row` of the temporal encodings: 0 for the last frame, num_maskmem - 1 for prompted ones. */
-static void put_spatial(const memory_window *w, cursor *at, const void *memory, int32_t row)
+static void put_pointer(const memory_window *w, cursor *at, const memory_place *pointer,
+                        const float *age)
 {
-    const int64_t n = w->n_tokens * w->mem_dim;
-    const float *place = w->places + row * n;
-    const uint16_t *halves = memory;
-    if (w->model->config.memory_bf16)
-        for (int64_t i = 0; i < n; i++)
-            at->memory[i] = float_from_bf16(halves[i]);
-    else
-        memcpy(at->memory, memory, (size_t)n * sizeof(float));
-    for (int64_t i = 0; i < n; i++)
-        at->keys[i] = at->memory[i] + place[i];
-    for (int64_t i = 0; i < w->n_tokens; i++)
-        at->valid[i] = 1;
-    at->memory += n;
-    at->keys += n;
-    at->valid += w->n_tokens;
+    const int64_t n_tokens = sam2_pointer_tokens(&w->model->config);
+    put_tokens(at, pointer, n_tokens, w->mem_dim);
+    for (int64_t i = 0; i < n_tokens; i++, at->positions += w->mem_dim)
+        memcpy(at->positions, age, (size_t)w->mem_dim * sizeof(float));
 }
 
-/* A pointer is wider than a memory and becomes several tokens of the same age. */
-static void put_pointer(const memory_window *w, cursor *at, const float *pointer, const float *age)
-{
-    const int64_t n = w->model->config.d_model;
-    for (int64_t i = 0; i < n; i++) {
-        at->memory[i] = pointer[i];
-        at->keys[i] = pointer[i] + age[i % w->mem_dim];
-    }
-    for (int64_t i = 0; i < n / w->mem_dim; i++)
-        at->valid[i] = 1;
-    at->memory += n;
-    at->keys += n;
-    at->valid += n / w->mem_dim;
-}
-
-void memory_window_write(const memory_window *w, const memory_view *view, int64_t frame,
-                         int direction, int32_t n_conditioning, float *memory, float *keys,
-                         float *valid)
+int32_t memory_window_write(const memory_window *w, const memory_view *view, int64_t frame,
+                            int direction, int32_t n_conditioning, memory_place memory,
+                            float *valid, float *pointer_positions,
+                            buffer_copy copies[MEMORY_WINDOW_MAX_COPIES])
 {
     const sam2_config *c = &w->model->config;
-    cursor at = {memory, keys, valid};
-    for (int32_t i = 0; i < n_conditioning; i++) {
-        if (i < view->n_conditioning)
-            put_spatial(w, &at, view->conditioning[i]->memory, c->num_maskmem - 1);
-        else
-            put_nothing(&at, w->n_tokens, w->mem_dim);
-    }
-    for (int32_t back = c->num_maskmem - 1; back >= 1; back--) {
-        if (view->recent[back - 1])
-            put_spatial(w, &at, view->recent[back - 1]->memory, back - 1);
-        else
-            put_nothing(&at, w->n_tokens, w->mem_dim);
-    }
+    cursor at = {memory, valid, pointer_positions, copies, 0};
+    for (int32_t i = 0; i < n_conditioning; i++)
+        put_tokens(&at, i < view->n_conditioning ? &view->conditioning[i]->memory : NULL,
+                   w->n_tokens, w->mem_dim);
+    for (int32_t back = c->num_maskmem - 1; back >= 1; back--)
+        put_tokens(&at, view->recent[back - 1] ? &view->recent[back - 1]->memory : NULL,
+                   w->n_tokens, w->mem_dim);
     int64_t n_free = sam2_window_pointers(c, n_conditioning);
     for (int32_t i = 0; i < view->n_conditioning; i++) {
         const int64_t age = direction * (frame - view->conditioning[i]->frame);
         if (age < 0) /* pointers come from the past alone */
             continue;
         encode_age(w, age, w->scratch, w->scratch + c->d_model);
-        put_pointer(w, &at, view->conditioning[i]->pointer, w->scratch + c->d_model);
+        put_pointer(w, &at, &view->conditioning[i]->pointer, w->scratch + c->d_model);
         n_free--;
     }
     for (int32_t i = 0; i < view->n_pointers; i++, n_free--)
-        put_pointer(w, &at, view->pointers[i].pointer,
+        put_pointer(w, &at, &view->pointers[i].pointer,
                     w->ages + view->pointers[i].age * c->mem_dim);
     if (n_free > 0)
-        put_nothing(&at, n_free * sam2_pointer_tokens(c), w->mem_dim);
+        put_tokens(&at, NULL, n_free * sam2_pointer_tokens(c), w->mem_dim);
+    return at.n_copies;
 }

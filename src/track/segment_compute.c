@@ -1,8 +1,13 @@
-/* Runs a segmenter's graphs for the objects of a frame. */
+/* Runs a segmenter's graphs for the objects of a frame.
+ *
+ * A frame's objects are enqueued as far as their masks and waited for once. What the host decides
+ * from those, which mask and whether the object is in sight, says what is remembered; that is
+ * enqueued and not waited for, so that the device works on while the host goes on to the next
+ * frame.
+ */
 #include "track/segmenter.h"
 
 #include "base/error.h"
-#include "format/half.h"
 #include "track/mask_holes.h"
 #include "track/mask_prompt.h"
 
@@ -11,15 +16,10 @@
 /* Earlier logits that are given back to the decoder are cut to this, as the official code does. */
 #define PRIOR_LOGIT_LIMIT 32.0f
 
-static int64_t n_cells(const roto_segmenter *s)
+/* Floats of one memory. */
+static size_t n_memory(const roto_segmenter *s)
 {
-    return (int64_t)s->size.w * s->size.h;
-}
-
-/* Numbers of one memory. */
-static int64_t n_memory(const roto_segmenter *s)
-{
-    return sam2_memory_tokens(&s->model->config, &s->size) * s->model->config.mem_dim;
+    return (size_t)(sam2_memory_tokens(&s->model->config, &s->size) * s->model->config.mem_dim);
 }
 
 static int64_t n_pixels(const roto_segmenter *s)
@@ -27,48 +27,37 @@ static int64_t n_pixels(const roto_segmenter *s)
     return (int64_t)s->size.mask_w * s->size.mask_h;
 }
 
-static float *input_of(const roto_segmenter *s, executable *e, int index)
-{
-    return s->table->input(e, index);
-}
-
-static const float *output_of(const roto_segmenter *s, executable *e, int index)
-{
-    return s->table->output(e, index);
-}
-
 static void copy_floats(float *to, const float *from, int64_t n)
 {
     memcpy(to, from, (size_t)n * sizeof(float));
+}
+
+static roto_status copy(const roto_segmenter *s, const buffer_copy *copies, int n)
+{
+    return s->table->copy(s->backend, copies, n);
+}
+
+/* For the follower, which looks at them when the frame's masks are there. */
+static roto_status keep_features(roto_segmenter *s, const segment_graph *frame)
+{
+    buffer *features = frame->ports.out[FRAME_OUT_FEATURES];
+    if (!s->kept_features)
+        ROTO_TRY(s->table->buffer_new(s->backend, BUFFER_HOST, features->n, &s->kept_features));
+    return copy(s, &(buffer_copy){.to = s->kept_features, .from = features, .n = features->n}, 1);
 }
 
 roto_status segment_encode_frame(roto_segmenter *s)
 {
     if (s->encoded)
         return ROTO_OK;
-    executable *frame = NULL;
+    const segment_graph *frame = NULL;
     ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
-    ROTO_TRY(s->table->run(frame));
+    ROTO_TRY(s->table->enqueue(frame->e));
+    if (s->keeps_features)
+        ROTO_TRY(keep_features(s, frame));
     segment_times_end(s, SEGMENT_ENCODE);
     s->encoded = true;
     return ROTO_OK;
-}
-
-/* What the frame graph left for the others. */
-static const float *frame_output(const roto_segmenter *s, int index)
-{
-    executable *frame = NULL;
-    segment_graphs_frame(s->graphs, &frame); /* it is compiled: it has run */
-    return output_of(s, frame, index);
-}
-
-static void set_high_res(const roto_segmenter *s, executable *decoder)
-{
-    const int64_t d = s->model->config.d_model;
-    copy_floats(input_of(s, decoder, DECODER_IN_HIGH_RES_S0),
-                frame_output(s, FRAME_OUT_HIGH_RES_S0), n_pixels(s) * (d / 8));
-    copy_floats(input_of(s, decoder, DECODER_IN_HIGH_RES_S1),
-                frame_output(s, FRAME_OUT_HIGH_RES_S1), 4 * n_cells(s) * (d / 4));
 }
 
 static void fill_holes(const roto_segmenter *s, segment_object *o)
@@ -83,25 +72,40 @@ static void fill_holes(const roto_segmenter *s, segment_object *o)
                         s->hole_state);
 }
 
-/* Takes object `row` of a decoder's batch. */
-static void take_answer(roto_segmenter *s, segment_object *o, executable *decoder, int64_t row,
-                        bool multimask)
+/* What a decoder left for `batch` objects becomes theirs from `row` on. */
+static roto_status hand_over(const roto_segmenter *s, const segment_graph *decoder, int32_t row,
+                             int32_t batch)
+{
+    const segment_exchange *x = &s->exchange;
+    buffer *const to[DECODER_N_OUT] = {[DECODER_OUT_MASKS] = x->masks,
+                                       [DECODER_OUT_IOUS] = x->ious,
+                                       [DECODER_OUT_OBJECT_SCORE] = x->scores,
+                                       [DECODER_OUT_POINTERS] = x->pointers};
+    buffer_copy copies[DECODER_N_OUT];
+    for (int i = 0; i < DECODER_N_OUT; i++) {
+        const size_t floats = to[i]->n / (size_t)x->n_rows;
+        copies[i] = (buffer_copy){.to = to[i],
+                                  .to_at = (size_t)row * floats,
+                                  .from = decoder->ports.out[i],
+                                  .n = (size_t)batch * floats};
+    }
+    return copy(s, copies, DECODER_N_OUT);
+}
+
+/* Takes the answer in a row, which the host has waited for. */
+static void take_answer(roto_segmenter *s, segment_object *o, int32_t row, bool multimask)
 {
     const sam2_config *c = &s->model->config;
-    const float *masks =
-        output_of(s, decoder, DECODER_OUT_MASKS) + row * SAM2_N_MASKS * n_pixels(s);
-    const float *ious = output_of(s, decoder, DECODER_OUT_IOUS) + row * SAM2_N_MASKS;
-    const float *pointers =
-        output_of(s, decoder, DECODER_OUT_POINTERS) + row * SAM2_N_MASKS * c->d_model;
-    const mask_choice choice = mask_choose(masks, n_pixels(s), ious, multimask, c->stability_delta,
-                                           c->stability_threshold);
+    const segment_exchange *x = &s->exchange;
+    const float *masks = x->masks->data + row * SAM2_N_MASKS * n_pixels(s);
+    const mask_choice choice =
+        mask_choose(masks, n_pixels(s), x->ious->data + (ptrdiff_t)row * SAM2_N_MASKS, multimask,
+                    c->stability_delta, c->stability_threshold);
     o->choice = choice.mask;
     o->iou = choice.iou;
-    o->object_score = output_of(s, decoder, DECODER_OUT_OBJECT_SCORE)[row];
+    o->object_score = x->scores->data[row];
     const bool in_sight = o->object_score > 0;
-    copy_floats(o->pointer,
-                in_sight ? pointers + choice.pointer * c->d_model : s->model->no_obj_ptr,
-                c->d_model);
+    o->pointer = in_sight ? row * SAM2_N_MASKS + choice.pointer : -1;
     if (in_sight) {
         copy_floats(o->raw, masks + choice.mask * n_pixels(s), n_pixels(s));
     } else {
@@ -110,65 +114,69 @@ static void take_answer(roto_segmenter *s, segment_object *o, executable *decode
     }
     fill_holes(s, o);
     o->present = true;
-    segment_times_end(s, SEGMENT_DECODE);
 }
 
-/* Runs memory attention for objects that have room in its conditioning slots. */
-static roto_status recall(roto_segmenter *s, segment_object *const *objects, int32_t batch,
-                          int32_t n_conditioning, executable **out)
+/* Enqueues memory attention for objects[row ...] that have room in its conditioning slots. */
+static roto_status recall(roto_segmenter *s, segment_object *const *objects, int32_t row,
+                          int32_t batch, int32_t n_conditioning)
 {
     const sam2_config *c = &s->model->config;
-    const int64_t tokens = sam2_window_tokens(c, &s->size, n_conditioning);
-    executable *e = NULL;
-    ROTO_TRY(segment_graphs_attention(s->graphs, batch, n_conditioning, &e));
-    copy_floats(input_of(s, e, ATTENTION_IN_X), frame_output(s, FRAME_OUT_X),
-                n_cells(s) * c->d_model);
-    copy_floats(input_of(s, e, ATTENTION_IN_Q), frame_output(s, FRAME_OUT_Q),
-                n_cells(s) * c->d_model);
+    const segment_exchange *x = &s->exchange;
+    const segment_graph *g = NULL;
+    ROTO_TRY(segment_graphs_attention(s->graphs, batch, n_conditioning, &g));
+    const size_t tokens = (size_t)sam2_window_tokens(c, &s->size, n_conditioning),
+                 window = tokens * (size_t)c->mem_dim,
+                 n_positions = (size_t)memory_window_pointer_floats(s->window, n_conditioning),
+                 first = (size_t)row * x->row.valid; /* this batch's side by side */
     for (int32_t i = 0; i < batch; i++) {
-        const memory_view view = memory_bank_look(&objects[i]->bank, s->frame, s->direction);
-        memory_window_write(s->window, &view, s->frame, s->direction, n_conditioning,
-                            input_of(s, e, ATTENTION_IN_MEMORY) + i * tokens * c->mem_dim,
-                            input_of(s, e, ATTENTION_IN_KEYS) + i * tokens * c->mem_dim,
-                            input_of(s, e, ATTENTION_IN_VALID) + i * tokens);
+        const memory_view view = memory_bank_look(&objects[row + i]->bank, s->frame, s->direction);
+        const size_t at = (size_t)i * window,
+                     positions = (size_t)(row + i) * x->row.pointer_positions;
+        buffer_copy copies[MEMORY_WINDOW_MAX_COPIES + 1];
+        int n = memory_window_write(s->window, &view, s->frame, s->direction, n_conditioning,
+                                    (memory_place){g->ports.in[ATTENTION_IN_MEMORY], at},
+                                    x->valid->data + first + (size_t)i * tokens,
+                                    x->pointer_positions->data + positions, copies);
+        copies[n++] = (buffer_copy){.to = g->ports.in[ATTENTION_IN_POSITIONS],
+                                    .to_at = at + window - n_positions,
+                                    .from = x->pointer_positions,
+                                    .from_at = positions,
+                                    .n = n_positions};
+        ROTO_TRY(copy(s, copies, n));
     }
-    ROTO_TRY(s->table->run(e));
+    const buffer_copy valid = {.to = g->ports.in[ATTENTION_IN_VALID],
+                               .from = x->valid,
+                               .from_at = first,
+                               .n = (size_t)batch * tokens};
+    ROTO_TRY(copy(s, &valid, 1));
+    ROTO_TRY(s->table->enqueue(g->e));
     segment_times_end(s, SEGMENT_RECALL);
-    *out = e;
     return ROTO_OK;
 }
 
-static roto_status track_batch(roto_segmenter *s, segment_object *const *objects, int32_t batch,
-                               int32_t n_conditioning)
+static roto_status track_batch(roto_segmenter *s, segment_object *const *objects, int32_t row,
+                               int32_t batch, int32_t n_conditioning)
 {
-    executable *attention = NULL, *decoder = NULL;
-    ROTO_TRY(recall(s, objects, batch, n_conditioning, &attention));
+    const segment_graph *decoder = NULL;
+    ROTO_TRY(recall(s, objects, row, batch, n_conditioning));
     ROTO_TRY(segment_graphs_decoder(s->graphs, batch, &decoder));
-    copy_floats(input_of(s, decoder, DECODER_IN_FEATURES),
-                output_of(s, attention, ATTENTION_OUT_FEATURES),
-                batch * n_cells(s) * s->model->config.d_model);
-    set_high_res(s, decoder);
-    ROTO_TRY(s->table->run(decoder));
-    for (int32_t i = 0; i < batch; i++) {
-        take_answer(s, objects[i], decoder, i, true);
-        objects[i]->source = ROTO_SEGMENT_TRACKED;
-        objects[i]->given.frame = -1;
-    }
+    ROTO_TRY(s->table->enqueue(decoder->e));
+    ROTO_TRY(hand_over(s, decoder, row, batch));
+    segment_times_end(s, SEGMENT_DECODE);
     return ROTO_OK;
 }
 
-typedef roto_status batch_fn(roto_segmenter *s, segment_object *const *objects, int32_t batch,
-                             int32_t n_conditioning);
+typedef roto_status batch_fn(roto_segmenter *s, segment_object *const *objects, int32_t row,
+                             int32_t batch, int32_t n_conditioning);
 
-/* In batches of powers of two, the largest first. */
-static roto_status in_batches(roto_segmenter *s, segment_object *const *objects, int32_t n,
-                              int32_t n_conditioning, batch_fn *run)
+/* objects[row ... end - 1] in batches of powers of two, the largest first. */
+static roto_status in_batches(roto_segmenter *s, segment_object *const *objects, int32_t row,
+                              int32_t end, int32_t n_conditioning, batch_fn *run)
 {
-    while (n > 0) {
-        const int32_t batch = segment_graphs_batch(s->graphs, n);
-        ROTO_TRY(run(s, objects, batch, n_conditioning));
-        objects += batch;
-        n -= batch;
+    while (row < end) {
+        const int32_t batch = segment_graphs_batch(s->graphs, end - row);
+        ROTO_TRY(run(s, objects, row, batch, n_conditioning));
+        row += batch;
     }
     return ROTO_OK;
 }
@@ -191,44 +199,56 @@ roto_status segment_track(roto_segmenter *s, segment_object **objects, int32_t n
             objects[i] = objects[end];
             objects[end++] = o;
         }
-        ROTO_TRY(in_batches(s, objects + done, end - done, slots, track_batch));
+        ROTO_TRY(in_batches(s, objects, done, end, slots, track_batch));
         done = end;
     }
+    ROTO_TRY(s->table->wait(s->backend)); /* the one of a frame without prompts */
+    for (int32_t i = 0; i < n; i++) {
+        take_answer(s, objects[i], i, true);
+        objects[i]->source = ROTO_SEGMENT_TRACKED;
+        objects[i]->given.frame = -1;
+    }
+    segment_times_end(s, SEGMENT_DECODE);
     return ROTO_OK;
 }
 
-roto_status segment_decode(roto_segmenter *s, const float *features, const prompt_point *points,
-                           int32_t n_points, const float *prior, executable **out)
+roto_status segment_decode(roto_segmenter *s, decoder_features features, const prompt_point *points,
+                           int32_t n_points, const float *prior)
 {
     const int32_t n_sparse = segment_graphs_sparse(n_points);
-    executable *e = NULL;
-    ROTO_TRY(segment_graphs_prompted(s->graphs, n_points, &e));
-    copy_floats(input_of(s, e, DECODER_IN_FEATURES), features,
-                n_cells(s) * s->model->config.d_model);
-    set_high_res(s, e);
+    const segment_graph *g = NULL, *frame = NULL;
+    ROTO_TRY(segment_graphs_prompted(s->graphs, n_points, &g));
+    ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
+    const buffer *of_frame = frame->ports.out[FRAME_OUT_FEATURES];
+    if (features != FEATURES_RECALLED)
+        ROTO_TRY(copy(s,
+                      &(buffer_copy){.to = g->ports.in[DECODER_IN_FEATURES],
+                                     .from = of_frame,
+                                     .n = of_frame->n},
+                      1));
+    float *no_memory = s->table->input(g->e, DECODER_IN_NO_MEMORY);
+    *no_memory = features == FEATURES_WITHOUT_MEMORY ? 1 : 0;
     prompt_encoder_points(&s->model->prompt_encoder, &s->size, points, n_points, n_sparse,
-                          input_of(s, e, DECODER_IN_SPARSE));
+                          s->table->input(g->e, DECODER_IN_SPARSE));
     /* The prompt ends with one padding point; a prompt without points has two. */
     const int32_t n_valid = SAM2_N_OUTPUT_TOKENS + (n_points > 0 ? n_points : 1) + 1;
-    float *valid = input_of(s, e, DECODER_IN_VALID);
+    float *valid = s->table->input(g->e, DECODER_IN_VALID);
     for (int32_t i = 0; i < SAM2_N_OUTPUT_TOKENS + n_sparse; i++)
         valid[i] = i < n_valid ? 1 : 0;
-    float *mask = input_of(s, e, DECODER_IN_MASK);
-    for (int64_t i = 0; i < n_pixels(s); i++) {
-        const float logit = prior ? prior[i] : 0;
-        mask[i] = logit;
-    }
-    input_of(s, e, DECODER_IN_HAS_MASK)[0] = prior ? 1 : 0;
-    ROTO_TRY(s->table->run(e));
-    *out = e;
-    return ROTO_OK;
+    float *mask = s->table->input(g->e, DECODER_IN_MASK),
+          *has_mask = s->table->input(g->e, DECODER_IN_HAS_MASK);
+    for (int64_t i = 0; i < n_pixels(s); i++)
+        mask[i] = prior ? prior[i] : 0;
+    *has_mask = prior ? 1 : 0;
+    ROTO_TRY(s->table->enqueue(g->e));
+    ROTO_TRY(hand_over(s, g, 0, 1));
+    return s->table->wait(s->backend);
 }
 
 /* A mask prompt is its own answer; the decoder only makes its pointer, from features without
  * memory. */
 static roto_status accept_mask(roto_segmenter *s, segment_object *o, const prompt_set *p)
 {
-    const sam2_config *c = &s->model->config;
     const segment_view *v = &s->view;
     const uint8_t *seen = p->mask + (ptrdiff_t)v->y * p->mask_w + v->x;
     ROTO_TRY(mask_prompt_resize(seen, v->w, v->h, p->mask_w, &s->size, s->image_mask));
@@ -238,11 +258,8 @@ static roto_status accept_mask(roto_segmenter *s, segment_object *o, const promp
         in_sight = in_sight || s->image_mask[i] > 0;
     mask_prompt_downsample(s->image_mask, &s->size, s->model->mask_downsample.weight,
                            s->model->mask_downsample.bias, o->logits);
-    executable *e = NULL;
-    ROTO_TRY(segment_decode(s, frame_output(s, FRAME_OUT_FEATURES), NULL, 0, o->logits, &e));
-    const bool decoded = in_sight && output_of(s, e, DECODER_OUT_OBJECT_SCORE)[0] > 0;
-    copy_floats(o->pointer, decoded ? output_of(s, e, DECODER_OUT_POINTERS) : s->model->no_obj_ptr,
-                c->d_model);
+    ROTO_TRY(segment_decode(s, FEATURES_OF_FRAME, NULL, 0, o->logits));
+    o->pointer = in_sight && s->exchange.scores->data[0] > 0 ? 0 : -1;
     o->object_score = in_sight ? MASK_PROMPT_LOGIT : -MASK_PROMPT_LOGIT;
     o->iou = 1;
     o->choice = -1;
@@ -250,15 +267,6 @@ static roto_status accept_mask(roto_segmenter *s, segment_object *o, const promp
     o->present = true;
     segment_times_end(s, SEGMENT_DECODE);
     return ROTO_OK;
-}
-
-/* The frame's features as they are for an object without a past. */
-static void without_memory(const roto_segmenter *s, float *out)
-{
-    const float *features = frame_output(s, FRAME_OUT_FEATURES);
-    const int64_t d = s->model->config.d_model;
-    for (int64_t i = 0; i < n_cells(s) * d; i++)
-        out[i] = features[i] + s->model->no_mem_embed[i % d];
 }
 
 roto_status segment_prompted(roto_segmenter *s, segment_object *o, const prompt_set *p, bool refine,
@@ -273,23 +281,18 @@ roto_status segment_prompted(roto_segmenter *s, segment_object *o, const prompt_
         points[i].x = (points[i].x - (float)v->x) * ((float)s->size.image_w / (float)v->w);
         points[i].y = (points[i].y - (float)v->y) * ((float)s->size.image_h / (float)v->h);
     }
-    const float *features = s->features;
-    if (with_memory) {
-        executable *attention = NULL;
-        ROTO_TRY(recall(s, &o, 1, slots_for(s, o), &attention));
-        features = output_of(s, attention, ATTENTION_OUT_FEATURES);
-    } else {
-        without_memory(s, s->features);
-    }
+    if (with_memory)
+        ROTO_TRY(recall(s, &o, 0, 1, slots_for(s, o)));
     for (int64_t i = 0; refine && i < n_pixels(s); i++) {
         const float logit = o->logits[i];
         o->raw[i] = logit < -PRIOR_LOGIT_LIMIT  ? -PRIOR_LOGIT_LIMIT
                     : logit > PRIOR_LOGIT_LIMIT ? PRIOR_LOGIT_LIMIT
                                                 : logit;
     }
-    executable *e = NULL;
-    ROTO_TRY(segment_decode(s, features, points, p->n_points, refine ? o->raw : NULL, &e));
-    take_answer(s, o, e, 0, p->n_points <= 1);
+    ROTO_TRY(segment_decode(s, with_memory ? FEATURES_RECALLED : FEATURES_WITHOUT_MEMORY, points,
+                            p->n_points, refine ? o->raw : NULL));
+    take_answer(s, o, 0, p->n_points <= 1);
+    segment_times_end(s, SEGMENT_DECODE);
     return ROTO_OK;
 }
 
@@ -300,42 +303,21 @@ static bool conditions(const roto_segmenter *s, const segment_object *o)
            (o->source == ROTO_SEGMENT_CORRECTED && s->params.corrections_condition);
 }
 
-/* As bfloat16, where the model keeps memories so. */
-static void store_memory(const roto_segmenter *s, const segment_object *o, const float *encoded,
-                         void *memory)
+/* Where the frame goes in the object's bank: its memory, then its pointer. */
+static void choose_slots(roto_segmenter *s, segment_object *o, memory_place to[2])
 {
-    const sam2_config *c = &s->model->config;
-    const bool in_sight = o->object_score > 0;
-    float *floats = memory;
-    uint16_t *halves = memory;
-    for (int64_t i = 0; i < n_memory(s); i++) {
-        const float value =
-            encoded[i] + (in_sight ? 0 : s->model->no_obj_embed_spatial[i % c->mem_dim]);
-        if (c->memory_bf16)
-            halves[i] = bf16_from_float(value);
-        else
-            floats[i] = value;
-    }
-}
-
-static void store(roto_segmenter *s, segment_object *o, const float *encoded)
-{
-    void *memory;
-    float *pointer;
     if (conditions(s, o)) {
         conditioning_slot *slot = memory_bank_condition(&o->bank, s->frame);
         copy_floats(slot->mask, o->logits, n_pixels(s));
         slot->view = o->view;
         slot->object_score = o->object_score;
         slot->iou = o->iou;
-        memory = slot->memory;
-        pointer = slot->pointer;
+        to[0] = slot->memory;
+        to[1] = slot->pointer;
     } else {
-        memory = memory_bank_memory(&o->bank, s->frame, s->direction)->memory;
-        pointer = memory_bank_pointer(&o->bank, s->frame)->pointer;
+        to[0] = memory_bank_memory(&o->bank, s->frame, s->direction)->memory;
+        to[1] = memory_bank_pointer(&o->bank, s->frame)->pointer;
     }
-    copy_floats(pointer, o->pointer, s->model->config.d_model);
-    store_memory(s, o, encoded, memory);
 }
 
 /* A tracked mask enters as it was decoded; of a prompted one what the user saw, in black and white:
@@ -354,24 +336,45 @@ static void write_mask(const roto_segmenter *s, const segment_object *o, float *
     }
 }
 
-static roto_status remember_batch(roto_segmenter *s, segment_object *const *objects, int32_t batch,
-                                  int32_t unused)
+static roto_status remember_batch(roto_segmenter *s, segment_object *const *objects, int32_t row,
+                                  int32_t batch, int32_t unused)
 {
     (void)unused;
-    executable *e = NULL;
-    ROTO_TRY(segment_graphs_encoder(s->graphs, batch, &e));
-    copy_floats(input_of(s, e, ENCODER_IN_FRAME_FEATURES),
-                frame_output(s, FRAME_OUT_MEMORY_FEATURES), n_cells(s) * s->model->config.d_model);
-    for (int32_t i = 0; i < batch; i++)
-        write_mask(s, objects[i], input_of(s, e, ENCODER_IN_MASK) + i * n_pixels(s));
-    ROTO_TRY(s->table->run(e));
-    for (int32_t i = 0; i < batch; i++)
-        store(s, objects[i], output_of(s, e, ENCODER_OUT_MEMORY) + i * n_memory(s));
+    const segment_exchange *x = &s->exchange;
+    const size_t d = (size_t)s->model->config.d_model;
+    const segment_graph *g = NULL;
+    ROTO_TRY(segment_graphs_encoder(s->graphs, batch, &g));
+    buffer_copy stores[2 * (1 << (SEGMENT_N_BATCHES - 1))];
+    for (int32_t i = 0; i < batch; i++) {
+        const segment_object *o = objects[row + i];
+        memory_place to[2];
+        write_mask(s, o, x->mask->data + (row + i) * n_pixels(s));
+        x->absent->data[row + i] = o->object_score > 0 ? 0 : 1;
+        choose_slots(s, objects[row + i], to);
+        stores[2 * i] = (buffer_copy){to[0].in, to[0].at, g->ports.out[ENCODER_OUT_MEMORY],
+                                      (size_t)i * n_memory(s), n_memory(s)};
+        stores[2 * i + 1] = o->pointer < 0 ? (buffer_copy){to[1].in, to[1].at, s->no_pointer, 0, d}
+                                           : (buffer_copy){to[1].in, to[1].at, x->pointers,
+                                                           (size_t)o->pointer * d, d};
+    }
+    const buffer_copy inputs[2] = {
+        {.to = g->ports.in[ENCODER_IN_MASK],
+         .from = x->mask,
+         .from_at = (size_t)row * x->row.mask,
+         .n = (size_t)batch * x->row.mask},
+        {.to = g->ports.in[ENCODER_IN_ABSENT],
+         .from = x->absent,
+         .from_at = (size_t)row,
+         .n = (size_t)batch},
+    };
+    ROTO_TRY(copy(s, inputs, 2));
+    ROTO_TRY(s->table->enqueue(g->e));
+    ROTO_TRY(copy(s, stores, 2 * batch));
     segment_times_end(s, SEGMENT_REMEMBER);
     return ROTO_OK;
 }
 
 roto_status segment_remember(roto_segmenter *s, segment_object **objects, int32_t n)
 {
-    return in_batches(s, objects, n, 0, remember_batch);
+    return in_batches(s, objects, 0, n, 0, remember_batch);
 }

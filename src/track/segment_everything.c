@@ -101,7 +101,6 @@ typedef struct search {
     int32_t n_per_side;
     mask_scaler *scaler;
 
-    float *features; /* [h, w, d_model] */
     float *cleaned;  /* [mask_h, mask_w] */
     uint8_t *pixels; /* [height, width] of the image, 0 outside the part */
     rle_mask rle;
@@ -136,11 +135,9 @@ static roto_status plan(search *q)
         q->n_points += (int64_t)crop_layer_n(&l) * n * n;
     }
     const sam2_size *size = &q->s->size;
-    q->features = memory_new_array(
-        (size_t)size->w * (size_t)size->h * (size_t)q->s->model->config.d_model, sizeof(float));
     q->cleaned = memory_new_array((size_t)size->mask_w * (size_t)size->mask_h, sizeof(float));
     q->pixels = memory_new_array((size_t)q->image->width * (size_t)q->image->height, 1);
-    return q->features && q->cleaned && q->pixels ? ROTO_OK : ROTO_ERROR_MEMORY;
+    return q->cleaned && q->pixels ? ROTO_OK : ROTO_ERROR_MEMORY;
 }
 
 static void search_free(search *q)
@@ -148,16 +145,8 @@ static void search_free(search *q)
     found_masks_free(&q->found);
     mask_scaler_free(q->scaler);
     rle_free(&q->rle);
-    free(q->features);
     free(q->cleaned);
     free(q->pixels);
-}
-
-static const float *frame_output(const search *q, int index)
-{
-    executable *frame = NULL;
-    segment_graphs_frame(q->s->graphs, &frame); /* it is compiled: it has run */
-    return q->s->table->output(frame, index);
 }
 
 /* Shows the model the part, at the size that it has for the whole image. */
@@ -169,15 +158,11 @@ static roto_status look(search *q)
                                .w = q->part.x1 - q->part.x0,
                                .h = q->part.y1 - q->part.y0};
     const roto_image part = segment_view_image(&view, q->image);
-    executable *frame = NULL;
+    const segment_graph *frame = NULL;
     ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
-    ROTO_TRY(frame_input_fill(s->inputs[0], &part, s->table->input(frame, FRAME_IN_IMAGE)));
+    ROTO_TRY(frame_input_fill(s->inputs[0], &part, s->table->input(frame->e, FRAME_IN_IMAGE)));
     s->encoded = false;
     ROTO_TRY(segment_encode_frame(s));
-    const float *features = frame_output(q, FRAME_OUT_FEATURES);
-    const int64_t d = s->model->config.d_model;
-    for (int64_t i = 0; i < (int64_t)s->size.w * s->size.h * d; i++)
-        q->features[i] = features[i] + s->model->no_mem_embed[i % d];
     mask_scaler_free(q->scaler);
     q->scaler = NULL;
     memset(q->pixels, 0, (size_t)q->image->width * (size_t)q->image->height);
@@ -235,14 +220,9 @@ static roto_status ask(search *q, int32_t first)
                   n = first + SEGMENT_POINT_BATCH < n_points ? SEGMENT_POINT_BATCH
                                                              : n_points - first;
     const int32_t w = q->part.x1 - q->part.x0, h = q->part.y1 - q->part.y0;
-    executable *e = NULL;
-    ROTO_TRY(segment_graphs_points(s->graphs, &e));
-    memcpy(s->table->input(e, POINTS_IN_FEATURES), q->features,
-           (size_t)size->w * (size_t)size->h * (size_t)d * sizeof(float));
-    memcpy(s->table->input(e, POINTS_IN_HIGH_RES_S0), frame_output(q, FRAME_OUT_HIGH_RES_S0),
-           (size_t)(n_pixels * (d / 8)) * sizeof(float));
-    memcpy(s->table->input(e, POINTS_IN_HIGH_RES_S1), frame_output(q, FRAME_OUT_HIGH_RES_S1),
-           (size_t)(4 * (int64_t)size->w * size->h * (d / 4)) * sizeof(float));
+    const segment_graph *g = NULL;
+    ROTO_TRY(segment_graphs_points(s->graphs, &g));
+    executable *e = g->e;
     float *sparse = s->table->input(e, POINTS_IN_SPARSE);
     float at[SEGMENT_POINT_BATCH][2];
     for (int32_t i = 0; i < SEGMENT_POINT_BATCH; i++) {

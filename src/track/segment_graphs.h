@@ -1,10 +1,16 @@
 /* track/segment_graphs.h - a segmenter's compiled graphs for one input size: a few batch sizes of
- * each, made before frames need them. */
+ * each, made before frames need them.
+ *
+ * What one graph hands to the next stays on the device. The frame graph's outputs, the features of
+ * memory attention and the decoder's outputs are in buffers that all graphs that read or write them
+ * are bound to; memories and what the host has to say are copied into input buffers before a run
+ * (segment_compute.c). */
 #ifndef TRACK_SEGMENT_GRAPHS_H
 #define TRACK_SEGMENT_GRAPHS_H
 
 #include "backend/backend.h"
 #include "models/sam2/model.h"
+#include "track/memory_window.h"
 
 enum {
     SEGMENT_N_BATCHES = 4,      /* 1, 2, 4 and 8 objects */
@@ -16,10 +22,18 @@ enum {
 
 typedef struct segment_graphs segment_graphs;
 
-/* `max_batch`: the largest batch to use. Borrows model and backend. */
+/* By index as in sam2/model.h. The image, what only a decoder with prompts takes and the answers to
+ * single points are not bound: the host has them in the executable's own memory. */
+typedef struct segment_graph {
+    graph *g;
+    executable *e;
+    port_buffers ports;
+} segment_graph;
+
+/* `max_batch`: the largest batch to use. Borrows model, backend and window. */
 roto_status segment_graphs_new(const sam2_model *model, const sam2_size *size,
                                const backend_table *table, backend *b, int32_t max_batch,
-                               segment_graphs **out);
+                               const memory_window *window, segment_graphs **out);
 void segment_graphs_free(segment_graphs *s); /* NULL is fine */
 
 /* Compiles what n_objects with up to n_conditioning prompted frames each, and a prompt of n_points
@@ -34,13 +48,13 @@ int32_t segment_graphs_conditioning(int32_t n);
 /* How many sparse tokens the graph has that takes n points. */
 int32_t segment_graphs_sparse(int32_t n_points);
 
-/* The executables; compiled now if they were not prepared. */
-roto_status segment_graphs_frame(segment_graphs *s, executable **out);
+/* The graphs; compiled now if they were not prepared. */
+roto_status segment_graphs_frame(segment_graphs *s, const segment_graph **out);
 roto_status segment_graphs_attention(segment_graphs *s, int32_t batch, int32_t n_conditioning,
-                                     executable **out);
-roto_status segment_graphs_decoder(segment_graphs *s, int32_t batch, executable **out);
-roto_status segment_graphs_prompted(segment_graphs *s, int32_t n_points, executable **out);
-roto_status segment_graphs_points(segment_graphs *s, executable **out);
-roto_status segment_graphs_encoder(segment_graphs *s, int32_t batch, executable **out);
+                                     const segment_graph **out);
+roto_status segment_graphs_decoder(segment_graphs *s, int32_t batch, const segment_graph **out);
+roto_status segment_graphs_prompted(segment_graphs *s, int32_t n_points, const segment_graph **out);
+roto_status segment_graphs_points(segment_graphs *s, const segment_graph **out);
+roto_status segment_graphs_encoder(segment_graphs *s, int32_t batch, const segment_graph **out);
 
 #endif

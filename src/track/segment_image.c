@@ -26,27 +26,22 @@ roto_status roto_segmenter_image(roto_segmenter *s, const roto_image *image)
         return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter is NULL");
     ROTO_TRY(roto_image_check(image));
     ROTO_TRY(segmenter_size(s, image));
-    executable *frame = NULL;
+    const segment_graph *frame = NULL;
     ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
-    ROTO_TRY(frame_input_fill(s->inputs[0], image, s->table->input(frame, FRAME_IN_IMAGE)));
+    ROTO_TRY(frame_input_fill(s->inputs[0], image, s->table->input(frame->e, FRAME_IN_IMAGE)));
     s->view = segment_view_whole(image->width, image->height);
     s->encoded = false;
     s->is_image = true;
     s->image_masks.n_candidates = 0;
     s->frame = -1; /* the video's frame is gone; it goes on with its next one */
-    return segment_encode_frame(s);
+    ROTO_TRY(segment_encode_frame(s));
+    return s->table->wait(s->backend);
 }
 
 static roto_status predict(roto_segmenter *s, prompt_set *p, const float *prior)
 {
     const sam2_config *c = &s->model->config;
-    const int64_t n_pixels = (int64_t)s->size.mask_w * s->size.mask_h,
-                  n_features = (int64_t)s->size.w * s->size.h * c->d_model;
-    executable *frame = NULL;
-    ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
-    const float *features = s->table->output(frame, FRAME_OUT_FEATURES);
-    for (int64_t i = 0; i < n_features; i++)
-        s->features[i] = features[i] + s->model->no_mem_embed[i % c->d_model];
+    const int64_t n_pixels = (int64_t)s->size.mask_w * s->size.mask_h;
     for (int32_t i = 0; i < p->n_points; i++) {
         p->points[i].x *= (float)s->size.image_w / (float)s->frame_w;
         p->points[i].y *= (float)s->size.image_h / (float)s->frame_h;
@@ -57,14 +52,11 @@ static roto_status predict(roto_segmenter *s, prompt_set *p, const float *prior)
         ROTO_TRY(mask_prompt_logits(s->image_mask, &s->size, s->prior));
         prior = s->prior;
     }
-    executable *e = NULL;
-    ROTO_TRY(segment_decode(s, s->features, p->points, p->n_points, prior, &e));
-    const float *masks = s->table->output(e, DECODER_OUT_MASKS);
-    const float *ious = s->table->output(e, DECODER_OUT_IOUS);
+    ROTO_TRY(segment_decode(s, FEATURES_WITHOUT_MEMORY, p->points, p->n_points, prior));
+    const float *masks = s->exchange.masks->data, *ious = s->exchange.ious->data;
     roto_image_masks *to = &s->image_masks;
     *to = (roto_image_masks){.n_candidates = SAM2_N_MASKS,
-                             .object_score =
-                                 ((const float *)s->table->output(e, DECODER_OUT_OBJECT_SCORE))[0],
+                             .object_score = s->exchange.scores->data[0],
                              .logits_width = s->size.mask_w,
                              .logits_height = s->size.mask_h};
     for (int32_t i = 0; i < SAM2_N_MASKS; i++)

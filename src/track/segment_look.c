@@ -63,10 +63,10 @@ static roto_status hold(roto_segmenter *s, const roto_image *image)
 static roto_status show(roto_segmenter *s, const segment_view *view, const roto_image *image)
 {
     const roto_image part = segment_view_image(view, image);
-    executable *frame = NULL;
+    const segment_graph *frame = NULL;
     ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
     ROTO_TRY(
-        frame_input_fill(s->inputs[view->level], &part, s->table->input(frame, FRAME_IN_IMAGE)));
+        frame_input_fill(s->inputs[view->level], &part, s->table->input(frame->e, FRAME_IN_IMAGE)));
     s->view = *view;
     s->encoded = false;
     return ROTO_OK;

@@ -155,7 +155,6 @@ static void object_free(segment_object *o)
     free(o->logits);
     free(o->raw);
     free(o->shown);
-    free(o->pointer);
     free(o);
 }
 
@@ -180,7 +179,7 @@ static void object_clear(segment_object *o)
     for (size_t i = 0; i < o->n_waiting; i++)
         prompt_set_free(&o->waiting[i]);
     o->n_waiting = 0;
-    if (o->bank.storage)
+    if (o->bank.memories)
         memory_bank_clear(&o->bank);
     o->present = false;
     o->given = (prompt_set){.frame = -1};
@@ -208,18 +207,23 @@ static void forget_size(roto_segmenter *s)
     s->spread = NULL;
     segment_graphs_free(s->graphs);
     memory_window_free(s->window);
+    segment_exchange_free(&s->exchange);
+    if (s->backend) {
+        s->table->buffer_free(s->no_pointer);
+        s->table->buffer_free(s->kept_features);
+    }
     mask_scaler_free(s->scaler);
     free(s->hole_queue);
     free(s->hole_state);
     free(s->image_mask);
-    free(s->features);
     free(s->prior);
     s->graphs = NULL;
     s->window = NULL;
     s->scaler = NULL;
     s->hole_queue = NULL;
     s->hole_state = NULL;
-    s->image_mask = s->features = s->prior = NULL;
+    s->image_mask = s->prior = NULL;
+    s->no_pointer = s->kept_features = NULL;
     s->sized = s->encoded = false;
     s->frame_w = s->frame_h = 0;
 }
@@ -260,6 +264,38 @@ const char *roto_segmenter_describe(const roto_segmenter *s)
     return s ? s->description : "";
 }
 
+static int32_t largest_batch(const roto_segmenter *s)
+{
+    if (s->params.max_batch)
+        return s->params.max_batch;
+    return s->table == &backend_cuda ? MAX_BATCH : CPU_BATCH;
+}
+
+static roto_status make_exchange(roto_segmenter *s)
+{
+    const sam2_config *c = &s->model->config;
+    const size_t d = (size_t)c->d_model;
+    const int32_t slots = segment_graphs_conditioning(s->params.max_conditioning);
+    const segment_row row = {
+        .valid = (size_t)sam2_window_tokens(c, &s->size, slots),
+        .pointer_positions = (size_t)memory_window_pointer_floats(s->window, slots),
+        .mask = (size_t)s->size.mask_w * (size_t)s->size.mask_h,
+        .pointers = SAM2_N_MASKS * d,
+    };
+    s->exchange = segment_exchange_make(s->table, s->backend, &row);
+    ROTO_TRY(segment_exchange_reserve(&s->exchange, 1));
+    ROTO_TRY(s->table->buffer_new(s->backend, BUFFER_DEVICE, d, &s->no_pointer));
+    buffer *host = NULL;
+    ROTO_TRY(s->table->buffer_new(s->backend, BUFFER_HOST, d, &host));
+    memcpy(host->data, s->model->no_obj_ptr, d * sizeof(float));
+    roto_status status =
+        s->table->copy(s->backend, &(buffer_copy){.to = s->no_pointer, .from = host, .n = d}, 1);
+    if (status == ROTO_OK)
+        status = s->table->wait(s->backend);
+    s->table->buffer_free(host);
+    return status;
+}
+
 static roto_status make_sized(roto_segmenter *s, const sam2_size *size)
 {
     const sam2_config *c = &s->model->config;
@@ -274,17 +310,15 @@ static roto_status make_sized(roto_segmenter *s, const sam2_size *size)
     s->shown_w = size->mask_w * finer;
     s->shown_h = size->mask_h * finer;
     s->spread = memory_new_array((size_t)s->shown_w * (size_t)s->shown_h, sizeof(float));
-    ROTO_TRY(segment_graphs_new(s->model, size, s->table, s->backend,
-                                s->params.max_batch ? s->params.max_batch : CPU_BATCH, &s->graphs));
     ROTO_TRY(memory_window_new(s->model, size, &s->window));
+    ROTO_TRY(segment_graphs_new(s->model, size, s->table, s->backend, largest_batch(s), s->window,
+                                &s->graphs));
+    ROTO_TRY(make_exchange(s));
     s->hole_queue = memory_new_array(pixels, sizeof(*s->hole_queue));
     s->hole_state = memory_new_array(pixels, sizeof(*s->hole_state));
     s->image_mask = memory_new_array((size_t)size->image_w * (size_t)size->image_h, sizeof(float));
-    s->features =
-        memory_new_array((size_t)size->w * (size_t)size->h * (size_t)c->d_model, sizeof(float));
     s->prior = memory_new_array(pixels, sizeof(float));
-    if (!s->spread || !s->hole_queue || !s->hole_state || !s->image_mask || !s->features ||
-        !s->prior)
+    if (!s->spread || !s->hole_queue || !s->hole_state || !s->image_mask || !s->prior)
         return ROTO_ERROR_MEMORY;
     s->sized = true;
     return ROTO_OK;
@@ -408,10 +442,8 @@ static roto_status make_object_ready(roto_segmenter *s, segment_object *o)
         .max_conditioning = s->params.max_conditioning,
         .n_kept = s->params.keep_frames,
     };
-    if (!o->bank.storage)
-        ROTO_TRY(memory_bank_init(&o->bank, &shape));
-    if (!o->pointer)
-        o->pointer = memory_new_array((size_t)c->d_model, sizeof(float));
+    if (!o->bank.memories)
+        ROTO_TRY(memory_bank_init(&o->bank, &shape, s->table, s->backend));
     if (!o->raw)
         o->raw = memory_new_array((size_t)shape.mask_floats, sizeof(float));
     if (s->zoom && !o->shown)
@@ -419,12 +451,13 @@ static roto_status make_object_ready(roto_segmenter *s, segment_object *o)
     if (s->zoom && !o->shown)
         return ROTO_ERROR_MEMORY;
     o->logits = memory_new_array((size_t)shape.mask_floats, sizeof(float));
-    return o->pointer && o->raw && o->logits ? ROTO_OK : ROTO_ERROR_MEMORY;
+    return o->raw && o->logits ? ROTO_OK : ROTO_ERROR_MEMORY;
 }
 
 roto_status segmenter_make_room(roto_segmenter *s, segment_object *o, int32_t n_points)
 {
     ROTO_TRY(make_object_ready(s, o));
+    ROTO_TRY(segment_exchange_reserve(&s->exchange, s->n_objects));
     ROTO_TRY(memory_bank_reserve(&o->bank, (int32_t)o->n_waiting + 1));
     int32_t most = 1;
     for (int32_t i = 0; i < s->n_objects; i++) {

@@ -1,7 +1,8 @@
 /* track/segmenter.h - the inside of roto_segmenter, shared by the files that make it up:
  * segmenter.c opens and closes, segment_prompt.c takes prompts, segment_frame.c decides what
- * happens to each object in a frame, segment_compute.c runs the graphs, segment_results.c hands out
- * masks, segment_image.c answers about single images and segment_times.c says where time went. */
+ * happens to each object in a frame, segment_compute.c runs the graphs, segment_exchange.c is what
+ * host and device tell each other, segment_results.c hands out masks, segment_image.c answers about
+ * single images and segment_times.c says where time went. */
 #ifndef TRACK_SEGMENTER_H
 #define TRACK_SEGMENTER_H
 
@@ -9,6 +10,7 @@
 #include "track/mask_choice.h"
 #include "track/mask_scale.h"
 #include "track/memory_window.h"
+#include "track/segment_exchange.h"
 #include "track/segment_graphs.h"
 #include "track/segment_view.h"
 
@@ -40,9 +42,9 @@ typedef struct segment_object {
     float *raw;       /* the same before holes were filled */
     float *shown;     /* [shown_h, shown_w] the same over the whole frame; NULL without zoom */
     bool shown_fresh; /* it shows these logits */
-    float *pointer;   /* [d_model] */
     float object_score, iou;
-    int32_t choice; /* of the decoder's masks; -1: a mask prompt */
+    int32_t pointer; /* in the exchange's list, of the answer just made; -1: out of sight */
+    int32_t choice;  /* of the decoder's masks; -1: a mask prompt */
 } segment_object;
 
 /* What the time of a frame is spent on. */
@@ -57,7 +59,7 @@ typedef enum segment_part {
 
 struct roto_segmenter {
     roto_segmenter_params params;
-    bool zoom;
+    bool zoom, keeps_features;
     sam2_model *model;
     const backend_table *table;
     backend *backend;
@@ -69,7 +71,10 @@ struct roto_segmenter {
     frame_input *inputs[SEGMENT_VIEW_LEVELS]; /* the first alone without zoom */
     segment_graphs *graphs;
     memory_window *window;
-    mask_scaler *scaler; /* for the current frame's size */
+    segment_exchange exchange;
+    buffer *no_pointer;    /* the model's no_obj_ptr, on the device */
+    buffer *kept_features; /* of the latest frame, on the host, once they are wanted */
+    mask_scaler *scaler;   /* for the current frame's size */
     int32_t frame_w, frame_h;
     int32_t shown_w, shown_h; /* the grid on which logits are handed out */
     segment_view view;        /* what the frame graph is given */
@@ -80,7 +85,6 @@ struct roto_segmenter {
     int32_t *hole_queue;
     uint8_t *hole_state;
     float *image_mask; /* [image_h, image_w], for mask prompts */
-    float *features;   /* [h, w, d_model], of an object without memory */
     float *prior;      /* [mask_h, mask_w], logits of a mask that is looked at */
 
     segment_object **objects; /* by id */
@@ -143,7 +147,8 @@ roto_status prompt_set_read(const roto_prompt *from, int64_t id, prompt_set *out
 /* Adds `more` to `p` for the same frame. Takes its mask over. */
 roto_status prompt_set_merge(prompt_set *p, prompt_set *more, bool replace, int64_t id);
 
-/* segment_compute.c */
+/* segment_compute.c. Only segment_track, segment_prompted and segment_decode wait for what they
+ * enqueue. */
 roto_status segment_encode_frame(roto_segmenter *s);
 /* Carries objects to the current frame: objects[0..n - 1] have memories. */
 roto_status segment_track(roto_segmenter *s, segment_object **objects, int32_t n);
@@ -154,10 +159,18 @@ roto_status segment_prompted(roto_segmenter *s, segment_object *o, const prompt_
 /* Encodes the present answers of objects into their memories. binary: as prompted frames. */
 roto_status segment_remember(roto_segmenter *s, segment_object **objects, int32_t n);
 
-/* One run of the prompted decoder: features [h, w, d_model] of one object, prior or NULL. The
- * outputs stay in *e. */
-roto_status segment_decode(roto_segmenter *s, const float *features, const prompt_point *points,
-                           int32_t n_points, const float *prior, executable **e);
+/* What the decoder sees of the frame: as the encoder left it, as for an object without a past, or
+ * what memory attention left for the object. */
+typedef enum decoder_features {
+    FEATURES_OF_FRAME,
+    FEATURES_WITHOUT_MEMORY,
+    FEATURES_RECALLED
+} decoder_features;
+
+/* One run of the prompted decoder, waited for; prior [mask_h, mask_w] or NULL. The answer is in the
+ * first row of s->exchange. */
+roto_status segment_decode(roto_segmenter *s, decoder_features features, const prompt_point *points,
+                           int32_t n_points, const float *prior);
 
 /* segment_prompt.c: answers prompts for the current frame, whose features are there. */
 roto_status segment_answer(roto_segmenter *s, segment_object *o, prompt_set *p);

@@ -133,7 +133,7 @@ static void check_frame(fixture *f)
 }
 
 /* Two objects' windows of one conditioning memory and the recent ones. */
-static void add_positions(const fixture *f, float *keys, int64_t pointer_tokens)
+static void set_positions(const fixture *f, float *positions, int64_t pointer_tokens)
 {
     const int64_t slots = sam2_window_spatial(&f->model->config, 1), n = f->memory_tokens * f->mem;
     float *place = floats(n), *pointer_pos = floats(2 * pointer_tokens * f->mem);
@@ -144,10 +144,10 @@ static void add_positions(const fixture *f, float *keys, int64_t pointer_tokens)
             /* Slot 0 is conditioning, the others are ..., 3, 2 and 1 steps back. */
             const int64_t row = slot == 0 ? slots - 1 : slots - slot - 1;
             for (int64_t i = 0; i < n; i++)
-                *keys++ += place[i] + f->model->maskmem_tpos_enc[row * f->mem + i % f->mem];
+                *positions++ = place[i] + f->model->maskmem_tpos_enc[row * f->mem + i % f->mem];
         }
         for (int64_t i = 0; i < pointer_tokens * f->mem; i++)
-            *keys++ += pointer_pos[o * pointer_tokens * f->mem + i];
+            *positions++ = pointer_pos[o * pointer_tokens * f->mem + i];
     }
     free(place);
     free(pointer_pos);
@@ -169,8 +169,7 @@ static void check_memory_attention(fixture *f)
     memcpy(in(f, e, ATTENTION_IN_Q), out(f, frame, FRAME_OUT_Q),
            (size_t)(f->cells * f->d) * sizeof(float));
     synthetic_fill(in(f, e, ATTENTION_IN_MEMORY), 2 * tokens * f->mem, "golden.memory", 1);
-    synthetic_fill(in(f, e, ATTENTION_IN_KEYS), 2 * tokens * f->mem, "golden.memory", 1);
-    add_positions(f, in(f, e, ATTENTION_IN_KEYS), pointer_tokens);
+    set_positions(f, in(f, e, ATTENTION_IN_POSITIONS), pointer_tokens);
     float *valid = in(f, e, ATTENTION_IN_VALID);
     for (int64_t t = 0; t < tokens; t++) {
         const int64_t slot = t / f->memory_tokens, pointer = t - slots * f->memory_tokens;
@@ -243,6 +242,7 @@ static void check_decoder(fixture *f)
     synthetic_fill(in(f, e, DECODER_IN_MASK) + n_mask, n_mask, "golden.mask", 8);
     in(f, e, DECODER_IN_HAS_MASK)[0] = 0;
     in(f, e, DECODER_IN_HAS_MASK)[1] = 1;
+    memset(in(f, e, DECODER_IN_NO_MEMORY), 0, 2 * sizeof(float));
     assert_ok(f->table->run(e));
     collect(f, e, 1, 2, &all);
     f->table->release(e);

@@ -83,7 +83,7 @@ static void graphs_have_the_documented_outputs_and_cost(void **state)
     assert_output(g, DECODER_OUT_IOUS, SHAPE(2, 4));
     assert_output(g, DECODER_OUT_OBJECT_SCORE, SHAPE(2, 1));
     assert_output(g, DECODER_OUT_POINTERS, SHAPE(2, 4, 128));
-    assert_int_equal(graph_n_inputs(g), DECODER_IN_HAS_MASK + 1);
+    assert_int_equal(graph_n_inputs(g), DECODER_IN_NO_MEMORY + 1);
     graph_free(g);
     assert_ok(sam2_mask_decoder_graph(m, &size, 1, 0, &g));
     const int64_t decoder = flops_of(g);

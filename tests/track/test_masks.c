@@ -100,10 +100,16 @@ static void masks_are_enlarged_and_compete_as_defined(void **state)
     mask_scaler_free(s);
 }
 
+/* On the CPU they are memory. */
+static float *floats_at(memory_place place)
+{
+    return place.in->data + place.at;
+}
+
 static void remember(memory_bank *bank, int64_t frame, int direction)
 {
-    *(float *)memory_bank_memory(bank, frame, direction)->memory = (float)frame;
-    memory_bank_pointer(bank, frame)->pointer[0] = (float)frame;
+    *floats_at(memory_bank_memory(bank, frame, direction)->memory) = (float)frame;
+    *floats_at(memory_bank_pointer(bank, frame)->pointer) = (float)frame;
 }
 
 /* The frames that the official rule picks for a frame, against a bank that keeps few. */
@@ -118,13 +124,13 @@ static void assert_view(const memory_bank *bank, int64_t frame, int direction,
         if (known && wanted >= 0) {
             assert_non_null(view.recent[back - 1]);
             assert_int_equal(view.recent[back - 1]->frame, wanted);
-            assert_true(*(const float *)view.recent[back - 1]->memory == (float)wanted);
+            assert_true(*floats_at(view.recent[back - 1]->memory) == (float)wanted);
         } else {
             assert_null(view.recent[back - 1]);
         }
     }
     for (int32_t i = 0; i < view.n_pointers; i++)
-        assert_true(view.pointers[i].pointer[0] ==
+        assert_true(*floats_at(view.pointers[i].pointer) ==
                     (float)(frame - direction * view.pointers[i].age));
 }
 
@@ -224,7 +230,9 @@ static void a_bank_keeps_what_the_rule_asks_for_both_ways(void **state)
                                      .max_pointers = 16,
                                      .max_conditioning = 3};
     memory_bank bank;
-    assert_int_equal(memory_bank_init(&bank, &shape), ROTO_OK);
+    backend *cpu = NULL;
+    assert_int_equal(backend_cpu.open(&(backend_params){.n_threads = 1}, &cpu), ROTO_OK);
+    assert_int_equal(memory_bank_init(&bank, &shape, &backend_cpu, cpu), ROTO_OK);
     for (int64_t frame = 1; frame < 2000; frame++) {
         assert_view(&bank, frame, 1, 1);
         remember(&bank, frame, 1);
@@ -240,7 +248,7 @@ static void a_bank_keeps_what_the_rule_asks_for_both_ways(void **state)
     assert_int_equal(memory_bank_reserve(&bank, 10), ROTO_OK);
     static const int64_t prompted[] = {10, 20, 30, 40, 12};
     for (int i = 0; i < 5; i++)
-        *(float *)memory_bank_condition(&bank, prompted[i])->memory = (float)prompted[i];
+        *floats_at(memory_bank_condition(&bank, prompted[i])->memory) = (float)prompted[i];
     assert_int_equal(bank.n_conditioning, 3);
     assert_non_null(memory_bank_find(&bank, 10)); /* the first stays */
     assert_non_null(memory_bank_find(&bank, 12));
@@ -248,6 +256,7 @@ static void a_bank_keeps_what_the_rule_asks_for_both_ways(void **state)
     memory_bank_condition(&bank, 41);
     assert_null(memory_bank_look(&bank, 42, 1).recent[0]); /* it is a prompted one now */
     memory_bank_free(&bank);
+    backend_cpu.close(cpu);
 }
 
 static void a_bank_keeps_as_many_frames_as_it_is_told(void **state)
@@ -262,7 +271,9 @@ static void a_bank_keeps_as_many_frames_as_it_is_told(void **state)
                                      .max_conditioning = 1,
                                      .n_kept = 40};
     memory_bank bank;
-    assert_int_equal(memory_bank_init(&bank, &shape), ROTO_OK);
+    backend *cpu = NULL;
+    assert_int_equal(backend_cpu.open(&(backend_params){.n_threads = 1}, &cpu), ROTO_OK);
+    assert_int_equal(memory_bank_init(&bank, &shape, &backend_cpu, cpu), ROTO_OK);
     for (int64_t frame = 0; frame < 100; frame++)
         remember(&bank, frame, 1);
     /* 60 to 99 are there: in the middle of them as many lie ahead as behind. */
@@ -275,6 +286,7 @@ static void a_bank_keeps_as_many_frames_as_it_is_told(void **state)
     assert_null(memory_bank_look(&bank, 60, 1).recent[0]);
     assert_int_equal(memory_bank_look(&bank, 60, 1).n_pointers, 0);
     memory_bank_free(&bank);
+    backend_cpu.close(cpu);
 }
 
 int main(void)

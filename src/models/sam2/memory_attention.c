@@ -94,6 +94,8 @@ tensor_id memory_attention_build(graph *g, const memory_attention_weights *m,
     const tensor_id rope = constant_rope(g, size, config->d_model, config->rope_theta);
     const tensor_id rope_memory =
         config->perceiver_layers ? constant_rope_latents(g, config) : rope;
+    graph_scope(g, "memory_attention.");
+    const tensor_id keys = add(g, in->memory, in->positions);
     tensor_id x = in->frame.x;
     for (int i = 0; i < m->n_layers; i++) {
         const memory_attention_layer *l = &m->layers[i];
@@ -101,7 +103,7 @@ tensor_id memory_attention_build(graph *g, const memory_attention_weights *m,
         if (i > 0)
             x = self_attention(g, l, config, size, x, rope);
         const tensor_id q = i > 0 ? cross_queries(g, l, x) : repeat_batch(g, in->frame.q, batch);
-        const tensor_id k = linear_apply(g, &l->cross_k, in->memory_and_position);
+        const tensor_id k = linear_apply(g, &l->cross_k, keys);
         /* Pointer tokens have no place in the picture and are not rotated. */
         const tensor_id attended = rotary_attention(g, config, q, k, in->memory, rope, rope_memory,
                                                     n_spatial * n_memory, in->valid);

@@ -39,13 +39,12 @@ memory_attention_frame memory_attention_frame_build(graph *g, const memory_atten
                                                     const sam2_size *size,
                                                     tensor_id vision_features);
 
-/* A batch of objects over a window of memories:
- * memory [batch, tokens, mem_dim]: n_spatial memories of sam2_memory_tokens tokens, then pointer
- * tokens memory_and_position: the same with their position encodings added valid [batch, tokens]: 1
- * or 0 Returns the conditioned features [batch, h, w, d_model]. */
+/* A batch of objects over a window of memories. memory [batch, tokens, mem_dim]: n_spatial memories
+ * of sam2_memory_tokens tokens, then pointer tokens; positions: what is added for their keys; valid
+ * [batch, tokens]: 1 or 0. Returns the conditioned features [batch, h, w, d_model]. */
 typedef struct memory_attention_inputs {
     memory_attention_frame frame;
-    tensor_id memory, memory_and_position, valid;
+    tensor_id memory, positions, valid;
 } memory_attention_inputs;
 
 tensor_id memory_attention_build(graph *g, const memory_attention_weights *m,

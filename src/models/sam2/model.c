@@ -167,12 +167,20 @@ roto_status sam2_memory_attention_graph(const sam2_model *m, const sam2_size *si
     in.frame.x = input(g, "x", SHAPE(1, n_cells, c->d_model));
     in.frame.q = input(g, "q", SHAPE(1, n_cells, c->d_model));
     in.memory = input(g, "memory", SHAPE(batch, n_tokens, c->mem_dim));
-    in.memory_and_position = input(g, "memory_and_position", SHAPE(batch, n_tokens, c->mem_dim));
+    in.positions = input(g, "positions", SHAPE(batch, n_tokens, c->mem_dim));
     in.valid = input(g, "valid", SHAPE(batch, n_tokens));
     graph_output(g, "features",
                  memory_attention_build(g, &m->memory_attention, c, size, &in, batch,
                                         sam2_window_spatial(c, n_conditioning)));
     return finish(g, out);
+}
+
+/* A learned vector where `by` is 1, zeros where it is 0. */
+static tensor_id switched(graph *g, tensor_id by, const char *name, const float *vector,
+                          tensor_shape shape)
+{
+    return graph_binary(g, BINARY_MUL, by,
+                        graph_constant_borrow(g, name, DTYPE_F32, shape, vector));
 }
 
 static mask_decoder_inputs decoder_inputs(graph *g, const sam2_model *m, const sam2_size *size,
@@ -201,6 +209,10 @@ roto_status sam2_mask_decoder_graph(const sam2_model *m, const sam2_size *size, 
         const tensor_id mask = input(g, "mask", SHAPE(batch, size->mask_h, size->mask_w, 1)),
                         has_mask = input(g, "has_mask", SHAPE(batch, 1, 1, 1));
         in.dense = prompt_encoder_masks_build(g, &m->prompt_encoder, mask, has_mask);
+        const tensor_id no_memory = input(g, "no_memory", SHAPE(batch, 1, 1, 1));
+        in.features =
+            add(g, in.features,
+                switched(g, no_memory, "no_mem_embed", m->no_mem_embed, SHAPE(1, 1, 1, d)));
     } else {
         in.dense = prompt_encoder_no_mask_build(g, &m->prompt_encoder);
     }
@@ -220,6 +232,9 @@ roto_status sam2_point_decoder_graph(const sam2_model *m, const sam2_size *size,
     *out = NULL;
     ROTO_TRY(graph_new(&g));
     mask_decoder_inputs in = decoder_inputs(g, m, size, 1);
+    in.features = add(g, in.features,
+                      graph_constant_borrow(g, "no_mem_embed", DTYPE_F32,
+                                            SHAPE(1, 1, 1, m->config.d_model), m->no_mem_embed));
     in.sparse = input(g, "sparse", SHAPE(batch, SAM2_POINT_TOKENS, m->config.d_model));
     in.dense = prompt_encoder_no_mask_build(g, &m->prompt_encoder);
     const mask_decoder_outputs decoded =
@@ -238,7 +253,13 @@ roto_status sam2_memory_encoder_graph(const sam2_model *m, const sam2_size *size
     const tensor_id frame =
         input(g, "frame_features", SHAPE(1, size->h, size->w, m->config.d_model));
     const tensor_id mask = input(g, "mask", SHAPE(batch, size->mask_h, size->mask_w, 1));
-    graph_output(g, "memory",
-                 memory_encoder_build(g, &m->memory_encoder, &m->config, size, frame, mask, batch));
+    const tensor_id absent = input(g, "absent", SHAPE(batch, 1, 1));
+    tensor_id memory =
+        memory_encoder_build(g, &m->memory_encoder, &m->config, size, frame, mask, batch);
+    graph_scope(g, "memory.");
+    memory = add(g, memory,
+                 switched(g, absent, "no_obj_embed_spatial", m->no_obj_embed_spatial,
+                          SHAPE(1, 1, m->config.mem_dim)));
+    graph_output(g, "memory", memory);
     return finish(g, out);
 }

@@ -65,7 +65,13 @@ int64_t sam2_window_tokens(const sam2_config *config, const sam2_size *size,
 /* Where the tokens of a memory are, [memory tokens, mem_dim]; no time. */
 void sam2_memory_places(const sam2_config *config, const sam2_size *size, float *out);
 
-enum { ATTENTION_IN_X, ATTENTION_IN_Q, ATTENTION_IN_MEMORY, ATTENTION_IN_KEYS, ATTENTION_IN_VALID };
+enum {
+    ATTENTION_IN_X,
+    ATTENTION_IN_Q,
+    ATTENTION_IN_MEMORY,    /* [batch, tokens, mem_dim] */
+    ATTENTION_IN_POSITIONS, /* [batch, tokens, mem_dim] */
+    ATTENTION_IN_VALID      /* [batch, tokens] of 0 or 1 */
+};
 enum { ATTENTION_OUT_FEATURES };
 roto_status sam2_memory_attention_graph(const sam2_model *m, const sam2_size *size, int64_t batch,
                                         int64_t n_conditioning, graph **out);
@@ -79,14 +85,21 @@ enum {
     DECODER_IN_VALID,    /* [batch, SAM2_N_OUTPUT_TOKENS + n_sparse] */
     DECODER_IN_MASK,     /* logits [batch, mask_h, mask_w, 1] */
     DECODER_IN_HAS_MASK, /* [batch, 1, 1, 1] of 0 or 1 */
+    DECODER_IN_NO_MEMORY /* [batch, 1, 1, 1] of 0, or 1: features of a frame without memory */
 };
-enum { DECODER_OUT_MASKS, DECODER_OUT_IOUS, DECODER_OUT_OBJECT_SCORE, DECODER_OUT_POINTERS };
+enum {
+    DECODER_OUT_MASKS,        /* logits [batch, SAM2_N_MASKS, mask_h * mask_w] */
+    DECODER_OUT_IOUS,         /* [batch, SAM2_N_MASKS] */
+    DECODER_OUT_OBJECT_SCORE, /* [batch, 1] */
+    DECODER_OUT_POINTERS,     /* [batch, SAM2_N_MASKS, d_model] */
+    DECODER_N_OUT
+};
 roto_status sam2_mask_decoder_graph(const sam2_model *m, const sam2_size *size, int64_t batch,
                                     int64_t n_sparse, graph **out);
 
 /* Many prompts of one point each on the same features, as automatic masks need them. */
 enum {
-    POINTS_IN_FEATURES, /* [1, h, w, d_model] */
+    POINTS_IN_FEATURES, /* [1, h, w, d_model], of a frame without memory */
     POINTS_IN_HIGH_RES_S0,
     POINTS_IN_HIGH_RES_S1,
     POINTS_IN_SPARSE, /* [batch, SAM2_POINT_TOKENS, d_model] */
@@ -96,8 +109,12 @@ enum { SAM2_POINT_TOKENS = 2 /* the point and a padding */ };
 roto_status sam2_point_decoder_graph(const sam2_model *m, const sam2_size *size, int64_t batch,
                                      graph **out);
 
-enum { ENCODER_IN_FRAME_FEATURES, ENCODER_IN_MASK };
-enum { ENCODER_OUT_MEMORY };
+enum {
+    ENCODER_IN_FRAME_FEATURES,
+    ENCODER_IN_MASK,  /* logits [batch, mask_h, mask_w, 1] */
+    ENCODER_IN_ABSENT /* [batch, 1, 1] of 0, or 1: the object is out of sight */
+};
+enum { ENCODER_OUT_MEMORY }; /* [batch, memory tokens, mem_dim] */
 roto_status sam2_memory_encoder_graph(const sam2_model *m, const sam2_size *size, int64_t batch,
                                       graph **out);
 
