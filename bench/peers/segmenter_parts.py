@@ -94,10 +94,10 @@ class Attention(Part):
         c, cells = self.model.config, self.grid[0] * self.grid[1]
         tokens = c.num_maskmem * cells + pointer_tokens(c)
         return [self.random(1, cells, c.d_model), self.random(1, cells, c.d_model),
-                self.random(self.n, tokens, c.mem_dim), self.random(self.n, tokens, c.mem_dim) * 1.5]
+                self.random(self.n, tokens, c.mem_dim), self.random(self.n, tokens, c.mem_dim) * 0.5]
 
-    def forward(self, x, q, memory, keys):
-        m = self.model.memory_attention
+    def forward(self, x, q, memory, positions):
+        m, keys = self.model.memory_attention, memory + positions
         for i, layer in enumerate(m.layers):
             if i > 0:
                 x = layer.attend_self(x, self.grid)
@@ -148,6 +148,8 @@ def to_roto(part, name, arrays):
     flat = [a.transpose(0, 2, 3, 1) if a.ndim == 4 and not planes else a for a in arrays]
     if isinstance(part, Attention) and name == "inputs":
         flat.append(np.ones(flat[2].shape[:2], np.float32))
+    if isinstance(part, Encoder) and name == "inputs":
+        flat.append(np.zeros(len(flat[1]), np.float32))  # none is out of sight
     return np.concatenate([np.ravel(a) for a in flat])
 
 
