@@ -170,7 +170,8 @@ ROTO_API roto_status roto_segmenter_direction(roto_segmenter *segmenter, int32_t
 ROTO_API roto_status roto_segmenter_results(roto_segmenter *segmenter,
                                             const roto_segment **segments, int32_t *n_segments);
 
-/* Where the time of the latest roto_segmenter_frame() went, in seconds. */
+/* Where the time of the latest roto_segmenter_frame() went, in seconds. A GPU works beside the
+ * host: waiting for it counts as decoding, and the other parts are what the host spent on them. */
 typedef struct roto_segmenter_times {
     size_t struct_bytes; /* sizeof(roto_segmenter_times), set by the caller */
     double input_s;      /* the picture resized and normalised */

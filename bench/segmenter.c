@@ -1,0 +1,217 @@
+/* bench_segmenter MODEL [options] - whole frames of a segmenter as a live stream has them, picture
+ * in and masks out, one after the other. A JSON object a line.
+ *
+ *   --device NAME     cuda (default), cuda:N, cpu or reference
+ *   --precision P     bf16 (default) or fp32
+ *   --objects N       default 1
+ *   --size W H        of the frames, default 1024 1024
+ *   --frames N        to time, default 100; 20 more come first
+ *   --check IOU       also tracks on the CPU in fp32 and compares the masks of the first frames:
+ *                     fails where they overlap by less
+ */
+#include <roto/roto.h>
+
+#include "base/clock.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WARM_FRAMES = 20, CHECKED_FRAMES = 4 };
+
+typedef struct options {
+    const char *model, *device;
+    roto_precision precision;
+    int n_objects, w, h, n_frames;
+    double least_iou; /* 0: do not compare */
+} options;
+
+static bool parse(int argc, char **argv, options *o)
+{
+    *o = (options){.device = "cuda",
+                   .precision = ROTO_PRECISION_BF16,
+                   .n_objects = 1,
+                   .w = 1024,
+                   .h = 1024,
+                   .n_frames = 100};
+    for (int i = 1; i < argc; i++) {
+        const char *name = argv[i];
+        const int left = argc - i - 1;
+        if (strncmp(name, "--", 2) != 0 && !o->model)
+            o->model = name;
+        else if (left < 1)
+            return false;
+        else if (strcmp(name, "--device") == 0)
+            o->device = argv[++i];
+        else if (strcmp(name, "--precision") == 0)
+            o->precision =
+                strcmp(argv[++i], "fp32") == 0 ? ROTO_PRECISION_FP32 : ROTO_PRECISION_BF16;
+        else if (strcmp(name, "--objects") == 0)
+            o->n_objects = atoi(argv[++i]);
+        else if (strcmp(name, "--check") == 0)
+            o->least_iou = atof(argv[++i]);
+        else if (strcmp(name, "--frames") == 0)
+            o->n_frames = atoi(argv[++i]);
+        else if (strcmp(name, "--size") == 0 && left >= 2) {
+            o->w = atoi(argv[++i]);
+            o->h = atoi(argv[++i]);
+        } else
+            return false;
+    }
+    return o->model && o->n_objects > 0 && o->n_objects <= 1024 && o->n_frames > 0 && o->w >= 64 &&
+           o->h >= 64 && o->w <= 8192 && o->h <= 8192;
+}
+
+/* Blocks that move. */
+static roto_image draw(const options *o, uint8_t *rgb, int frame)
+{
+    for (int y = 0; y < o->h; y++)
+        for (int x = 0; x < o->w; x++)
+            for (int c = 0; c < 3; c++)
+                rgb[(y * o->w + x) * 3 + c] =
+                    (uint8_t)(((x + 2 * frame) / 24 * 37 + y / 24 * 91 + c * 53) & 255);
+    return (roto_image){.width = o->w,
+                        .height = o->h,
+                        .format = ROTO_PIXEL_RGB8,
+                        .plane = {rgb},
+                        .stride_bytes = {3 * (ptrdiff_t)o->w}};
+}
+
+static roto_status open_one(const options *o, const char *device, roto_precision precision,
+                            roto_segmenter **out)
+{
+    roto_segmenter_params params = roto_segmenter_params_default();
+    params.compute.device = device;
+    params.compute.precision = precision;
+    params.max_objects = o->n_objects;
+    roto_status status = roto_segmenter_open(o->model, &params, out);
+    for (int i = 0; i < o->n_objects && status == ROTO_OK; i++) {
+        const int w = o->w / 4, h = o->h / 4;
+        const float x = (float)(i * 97 % (o->w - w)), y = (float)(i * 53 % (o->h - h));
+        const roto_box box = {x, y, x + (float)w, y + (float)h};
+        roto_prompt prompt = roto_prompt_default();
+        prompt.box = &box;
+        status = roto_segmenter_prompt(*out, i + 1, 0, &prompt);
+    }
+    return status;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Times leave drawing out, as a decoder's thread would do it. */
+static roto_status time_frames(const options *o, roto_segmenter *s, uint8_t *rgb, double *ms)
+{
+    const roto_segment *segments;
+    int32_t n;
+    for (int i = 0; i < WARM_FRAMES + o->n_frames; i++) {
+        const roto_image image = draw(o, rgb, i);
+        const int64_t start = clock_now_ns();
+        const roto_status status = roto_segmenter_frame(s, &image, i, &segments, &n);
+        if (status != ROTO_OK)
+            return status;
+        if (i >= WARM_FRAMES)
+            ms[i - WARM_FRAMES] = (double)(clock_now_ns() - start) * 1e-6;
+    }
+    qsort(ms, (size_t)o->n_frames, sizeof(*ms), by_time);
+    return ROTO_OK;
+}
+
+/* Masks of the first frames, as relative L2 of all logits and as intersection over union. */
+static roto_status compare(const options *o, roto_segmenter *s, roto_segmenter *cpu, uint8_t *rgb,
+                           bool *ok)
+{
+    for (int frame = 0; frame < CHECKED_FRAMES; frame++) {
+        const roto_segment *got, *wanted;
+        int32_t n_got, n_wanted;
+        const roto_image image = draw(o, rgb, frame);
+        roto_status status = roto_segmenter_frame(s, &image, frame, &got, &n_got);
+        if (status == ROTO_OK)
+            status = roto_segmenter_frame(cpu, &image, frame, &wanted, &n_wanted);
+        if (status != ROTO_OK)
+            return status;
+        double error = 0, norm = 1e-30;
+        int64_t both = 0, any = 0;
+        for (int32_t i = 0; i < n_got && i < n_wanted; i++) {
+            const int64_t pixels = (int64_t)got[i].logits_width * got[i].logits_height;
+            for (int64_t k = 0; k < pixels; k++) {
+                const double a = (double)got[i].logits[k], b = (double)wanted[i].logits[k];
+                error += (a - b) * (a - b);
+                norm += b * b;
+                both += a > 0 && b > 0;
+                any += a > 0 || b > 0;
+            }
+        }
+        const double iou = any ? (double)both / (double)any : 1;
+        const bool good = iou >= o->least_iou && n_got == n_wanted && isfinite(error);
+        printf("{\"frame\": %d, \"objects\": %d, \"relative_error\": %.3g, \"mask_iou\": %.4f, "
+               "\"ok\": %s}\n",
+               frame, n_got, sqrt(error / norm), iou, good ? "true" : "false");
+        *ok = *ok && good;
+    }
+    return ROTO_OK;
+}
+
+static roto_status check(const options *o, uint8_t *rgb, bool *ok)
+{
+    roto_segmenter *s = NULL, *cpu = NULL;
+    roto_status status = open_one(o, o->device, o->precision, &s);
+    if (status == ROTO_OK)
+        status = open_one(o, "cpu", ROTO_PRECISION_FP32, &cpu);
+    if (status == ROTO_OK)
+        status = compare(o, s, cpu, rgb, ok);
+    roto_segmenter_close(s);
+    roto_segmenter_close(cpu);
+    return status;
+}
+
+static roto_status measure(const options *o, uint8_t *rgb, double *ms)
+{
+    roto_segmenter *s = NULL;
+    const roto_image image = draw(o, rgb, 0);
+    const int64_t start = clock_now_ns();
+    roto_status status = open_one(o, o->device, o->precision, &s);
+    if (status == ROTO_OK)
+        status = roto_segmenter_frame(s, &image, 0, NULL, NULL);
+    const double first_s = (double)(clock_now_ns() - start) * 1e-9;
+    if (status == ROTO_OK)
+        status = time_frames(o, s, rgb, ms);
+    roto_segmenter_times times = {.struct_bytes = sizeof(times)};
+    if (status == ROTO_OK)
+        status = roto_segmenter_latest_times(s, &times);
+    if (status == ROTO_OK)
+        printf("{\"device\": \"%s\", \"precision\": \"%s\", \"objects\": %d, \"median_ms\": %.3f, "
+               "\"p99_ms\": %.3f, \"fps\": %.1f, \"input_ms\": %.3f, \"first_mask_s\": %.2f}\n",
+               o->device, o->precision == ROTO_PRECISION_BF16 ? "bf16" : "fp32", o->n_objects,
+               ms[o->n_frames / 2], ms[(o->n_frames * 99 - 1) / 100], 1e3 / ms[o->n_frames / 2],
+               times.input_s * 1e3, first_s);
+    roto_segmenter_close(s);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    options o;
+    if (!parse(argc, argv, &o)) {
+        fprintf(stderr, "usage: bench_segmenter MODEL [options], see bench/segmenter.c\n");
+        return 2;
+    }
+    uint8_t *rgb = malloc(3 * (size_t)o.w * (size_t)o.h);
+    double *ms = malloc((size_t)o.n_frames * sizeof(*ms));
+    bool ok = true;
+    roto_status status = rgb && ms ? ROTO_OK : ROTO_ERROR_MEMORY;
+    if (status == ROTO_OK && o.least_iou > 0)
+        status = check(&o, rgb, &ok);
+    if (status == ROTO_OK)
+        status = measure(&o, rgb, ms);
+    if (status != ROTO_OK)
+        fprintf(stderr, "bench_segmenter: %s\n", roto_error_message());
+    free(rgb);
+    free(ms);
+    return status == ROTO_OK && ok ? 0 : 1;
+}
