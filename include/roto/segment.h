@@ -52,11 +52,14 @@ typedef struct roto_segmenter_params {
                      each frame, and logits come on a grid four times as fine. 0: always at the
                      whole frame. -1 (default): 1 where roto_run() is given prompts, else 0. Models
                      with a square input of their own always see the whole frame */
-    int32_t max_batch;   /* objects computed together, 1, 2, 4 or 8; 0 leaves it to the device */
-    int32_t keep_frames; /* 0..65536: so many tracked frames stay in an object's memory, so that
-                            tracking can go on from any of them, forward or in reverse, as in
-                            SAM 2's predictor for whole videos; costs 1 MB of memory a frame and
-                            object with SAM 2 at 1024 px. 0 (default): what the next frame needs */
+    int32_t max_batch;      /* objects computed together, 1, 2, 4 or 8; 0 leaves it to the device */
+    int32_t image_clean_px; /* what roto_segmenter_candidate() writes has holes of up to so many
+                               pixels of the logits' grid filled and islands as small dropped, as
+                               SAM 2's image predictor does when told. 0 (default): none */
+    int32_t keep_frames;    /* 0..65536: so many tracked frames stay in an object's memory, so that
+                               tracking can go on from any of them, forward or in reverse, as in
+                               SAM 2's predictor for whole videos; costs 1 MB of memory a frame and
+                               object with SAM 2 at 1024 px. 0 (default): what the next frame needs */
 } roto_segmenter_params;
 
 ROTO_API roto_segmenter_params roto_segmenter_params_default(void);

@@ -2,6 +2,7 @@
 #include "track/segmenter.h"
 
 #include "base/error.h"
+#include "track/mask_holes.h"
 #include "track/mask_prompt.h"
 
 #include <math.h>
@@ -102,6 +103,11 @@ roto_status roto_segmenter_candidate(roto_segmenter *s, int32_t candidate, uint8
         return roto_fail(ROTO_ERROR_ARGUMENT, "a mask with rows %lld bytes apart; they are %d long",
                          (long long)stride_bytes, s->frame_w);
     const float *logits = s->image_masks.candidates[candidate].logits;
+    if (s->params.image_clean_px > 0) {
+        mask_clean(logits, s->size.mask_w, s->size.mask_h, s->params.image_clean_px, s->hole_queue,
+                   s->hole_state, s->prior);
+        logits = s->prior;
+    }
     if (s->zoom) {
         segment_view_resample(logits, s->size.mask_w, s->size.mask_h, &s->view, &s->view,
                               s->shown_w, s->shown_h, MASK_NO_OBJECT_LOGIT, s->spread);

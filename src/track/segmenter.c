@@ -32,6 +32,7 @@ roto_segmenter_params roto_segmenter_params_default(void)
         .max_hole_px = -1,
         .zoom = -1,
         .max_batch = 0,
+        .image_clean_px = 0,
         .keep_frames = 0,
     };
 }
@@ -54,6 +55,10 @@ static roto_status check_params(const roto_segmenter_params *p)
     if (p->max_hole_px < -1)
         return roto_fail(ROTO_ERROR_ARGUMENT,
                          "segmenter: max_hole_px is %d; it has to be -1 or more", p->max_hole_px);
+    if (p->image_clean_px < 0)
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "segmenter: image_clean_px is %d; it has to be 0 or more",
+                         p->image_clean_px);
     if (p->keep_frames < 0 || p->keep_frames > MAX_KEPT_FRAMES)
         return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter: keep_frames is %d; it has to be 0..%d",
                          p->keep_frames, MAX_KEPT_FRAMES);

@@ -17,6 +17,8 @@
 
 enum { WIDTH = 300, HEIGHT = 200, PIXELS = WIDTH * HEIGHT, SAMPLE_STEP = 7919, MAX_SAMPLES = 4096 };
 
+enum { CLEAN_PX = 40 }; /* published_image.py */
+
 /* NaN where there is no box or no point. */
 typedef struct prompt_row {
     float box[4], points[2][3], refines, three_ious[3], one_iou;
@@ -44,6 +46,7 @@ static answers answers_open(const char *path)
         sam2_model_new(config, (int64_t)strlen(config), a.tensors.tensors, a.tensors.n, &model));
     roto_segmenter_params params = roto_segmenter_params_default();
     params.compute.n_threads = 2;
+    params.image_clean_px = CLEAN_PX;
     assert_ok(segmenter_new(model, &params, &a.s));
     const int64_t n_rows = golden_count(a.golden, "image.prompts"),
                   n_logits = golden_count(a.golden, "image.logits"),

@@ -253,6 +253,9 @@ static void tracking_goes_on_from_any_frame_that_is_kept(void **state)
     params.keep_frames = -1;
     roto_segmenter *s = NULL;
     assert_refused(roto_segmenter_open("x", &params, &s), ROTO_ERROR_ARGUMENT, "keep_frames");
+    params.keep_frames = 0;
+    params.image_clean_px = -1;
+    assert_refused(roto_segmenter_open("x", &params, &s), ROTO_ERROR_ARGUMENT, "image_clean_px");
 }
 
 static void image_mode_answers_and_leaves_the_video_alone(void **state)
