@@ -219,6 +219,10 @@ static roto_status place_roots(layouter *l)
         buffer root = roots[t];
         size_t bytes = (size_t)shape_count(shape_of(l, t)) * dtype_bytes(DTYPE_F32);
         root.bytes = (bytes + MEMORY_ALIGN_BYTES - 1) / MEMORY_ALIGN_BYTES * MEMORY_ALIGN_BYTES;
+        if (bytes <= l->traits->apart_bytes) {
+            root.first = 0;
+            root.last = n_nodes;
+        }
         roots[n_roots++] = root;
     }
     qsort(roots, (size_t)n_roots, sizeof(*roots), by_falling_bytes);

@@ -12,6 +12,8 @@ typedef struct plan_traits {
     bool views; /* rows of a tensor may lie further apart than the last dimension is long, so that
                    parts of a concatenation along it are written in place and slices of it are not
                    copied */
+    size_t apart_bytes; /* tensors of at most so many bytes share memory with none, so that nodes
+                           which do not need each other's results can run at the same time */
 } plan_traits;
 
 /* Rewrites `g` into a new graph with the same inputs and outputs (same order and names) and the

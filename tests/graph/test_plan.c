@@ -74,7 +74,8 @@ static void run_planned(const graph *g, const plan_traits *traits, float *out[MA
 static void random_graphs_compute_the_same_when_planned(void **state)
 {
     (void)state;
-    static const plan_traits each[] = {{false, false}, {false, true}, {true, false}, {true, true}};
+    static const plan_traits each[] = {
+        {false, false, 0}, {false, true, 0}, {true, false, 0}, {true, true, 0}, {true, true, 64}};
     for (uint32_t seed = 1; seed <= N_GRAPHS; seed++) {
         graph *g = random_graph_new(seed);
         if (!g)
@@ -156,6 +157,45 @@ static void random_graphs_exercise_every_rewrite(void **state)
     }
 }
 
+static size_t end_of(const graph *g, const graph_layout *layout, tensor_id t)
+{
+    return layout->places[t].offset_bytes +
+           (size_t)shape_count(&graph_tensor_at(g, t)->shape) * sizeof(float);
+}
+
+static bool has_memory(const graph_layout *layout, tensor_id t)
+{
+    return layout->places[t].kind == PLACE_ARENA && layout->places[t].root == t;
+}
+
+static void small_tensors_share_memory_with_none(void **state)
+{
+    (void)state;
+    enum { APART_BYTES = 256 };
+    const plan_traits traits = {.fuse = true, .views = true, .apart_bytes = APART_BYTES};
+    int n_small = 0;
+    for (uint32_t seed = 1; seed <= N_GRAPHS; seed++) {
+        graph *g = random_graph_new(seed);
+        graph_layout *layout = NULL;
+        assert_non_null(g);
+        assert_int_equal(graph_layout_new(g, &traits, NULL, &layout), ROTO_OK);
+        for (tensor_id t = 0; t < graph_n_tensors(g); t++) {
+            const size_t first = layout->places[t].offset_bytes, end = end_of(g, layout, t);
+            if (!has_memory(layout, t) || end - first > APART_BYTES)
+                continue;
+            n_small++;
+            for (tensor_id u = 0; u < graph_n_tensors(g); u++) {
+                if (u != t && has_memory(layout, u) && layout->places[u].offset_bytes < end &&
+                    end_of(g, layout, u) > first)
+                    fail_msg("graph %u: tensors %d and %d overlap", seed, (int)t, (int)u);
+            }
+        }
+        graph_layout_free(layout);
+        graph_free(g);
+    }
+    assert_true(n_small > N_GRAPHS);
+}
+
 /* An ONNX file may ask for any step where one element is taken. */
 static void huge_steps_of_single_elements_do_not_overflow(void **state)
 {
@@ -228,6 +268,7 @@ int main(void)
         cmocka_unit_test(yolox_stem_becomes_three_convolutions),
         cmocka_unit_test(random_graphs_compute_the_same_when_planned),
         cmocka_unit_test(random_graphs_exercise_every_rewrite),
+        cmocka_unit_test(small_tensors_share_memory_with_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

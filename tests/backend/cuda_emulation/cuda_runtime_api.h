@@ -1,7 +1,8 @@
 /* tests/backend/cuda_emulation/cuda_runtime_api.h - what roto uses of the CUDA runtime, on the
- * host: device memory is memory that ends at a page which faults; there is one stream, which does
- * nothing until somebody waits for it, and graphs are lists of what to put there. Found instead of
- * NVIDIA's header when the backend is built for emulation. */
+ * host: device memory is memory that ends at a page which faults; streams do nothing until somebody
+ * waits, in the order in which they were asked, but graphs run in another order than they were
+ * recorded in, as far as they allow one. Found instead of NVIDIA's header when the backend is built
+ * for emulation. */
 #ifndef CUDA_EMULATION_RUNTIME_API_H
 #define CUDA_EMULATION_RUNTIME_API_H
 
@@ -25,7 +26,7 @@ enum cudaMemcpyKind {
     cudaMemcpyDeviceToDevice
 };
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
-enum { cudaStreamNonBlocking = 1, cudaEventDefault = 0 };
+enum { cudaStreamNonBlocking = 1, cudaEventDefault = 0, cudaEventDisableTiming = 2 };
 
 typedef struct emulated_stream *cudaStream_t;
 typedef struct emulated_event *cudaEvent_t;
@@ -62,8 +63,10 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 cudaError_t cudaEventCreate(cudaEvent_t *out);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to);
 cudaError_t cudaGetLastError(void);

@@ -2,6 +2,9 @@
 
 #include "counts.h"
 
+#include <map>
+#include <set>
+
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,19 +140,91 @@ bool run_grid(const std::function<void()> &body, dim3 grid, unsigned block_threa
     return true;
 }
 
-/* ---- the one stream: what is asked for is done when somebody waits, so that a host that does not
- * wait, or that changes what is still to be copied, gets wrong results ---- */
+/* ---- streams: what is asked for is done when somebody waits, so that a host that does not wait,
+ * or that changes what is still to be copied, gets wrong results. Outside of graphs there is one.
+ * ---- */
 
 typedef std::function<bool()> work;
 typedef std::vector<work> work_list;
+typedef std::vector<size_t> index_list;
 
-work_list waiting, *recording; /* recording: the graph being captured */
-bool failed;                   /* since the last wait */
+work_list waiting;
+bool failed; /* since the last wait */
 emulated_counts counts;
 
-void submit(work what)
+/* A graph being captured: its launches and copies, and which of them each comes after. */
+struct recorded {
+    work_list list;
+    std::vector<index_list> after;
+    std::map<cudaStream_t, index_list> latest; /* what the stream's next work comes after */
+    cudaStream_t origin;
+} * recording;
+
+void submit(work what, cudaStream_t stream)
 {
-    (recording ? *recording : waiting).push_back(std::move(what));
+    if (!recording) {
+        waiting.push_back(std::move(what));
+        return;
+    }
+    if (stream != recording->origin && !recording->latest.count(stream)) {
+        fprintf(stderr,
+                "emulation: a stream takes part in recording that waits for none that does\n");
+        abort();
+    }
+    const size_t index = recording->list.size();
+    recording->list.push_back(std::move(what));
+    recording->after.push_back(recording->latest[stream]);
+    recording->latest[stream] = {index};
+}
+
+/* An order that the graph allows and that is as far from the one of recording as can be: what was
+ * recorded last runs first. */
+work_list backwards(const recorded &graph)
+{
+    const size_t n = graph.list.size();
+    std::vector<size_t> n_before(n);
+    std::vector<index_list> next(n);
+    for (size_t i = 0; i < n; i++)
+        for (size_t before : graph.after[i]) {
+            n_before[i]++;
+            next[before].push_back(i);
+        }
+    std::set<size_t> ready;
+    for (size_t i = 0; i < n; i++)
+        if (n_before[i] == 0)
+            ready.insert(i);
+    work_list list;
+    while (!ready.empty()) {
+        const size_t i = *ready.rbegin();
+        ready.erase(i);
+        list.push_back(graph.list[i]);
+        for (size_t k : next[i])
+            if (--n_before[k] == 0)
+                ready.insert(k);
+    }
+    return list;
+}
+
+/* Whether the stream that recording began in waits for everything at its end. */
+bool all_joined(const recorded &graph)
+{
+    std::vector<bool> joined(graph.list.size());
+    index_list reach;
+    const auto end = graph.latest.find(graph.origin);
+    if (end != graph.latest.end())
+        reach = end->second;
+    while (!reach.empty()) {
+        const size_t i = reach.back();
+        reach.pop_back();
+        if (joined[i])
+            continue;
+        joined[i] = true;
+        reach.insert(reach.end(), graph.after[i].begin(), graph.after[i].end());
+    }
+    for (bool each : joined)
+        if (!each)
+            return false;
+    return true;
 }
 
 cudaError_t drain()
@@ -170,7 +245,7 @@ cudaError_t synchronize()
 } // namespace
 
 struct emulated_graph {
-    work_list list;
+    recorded what;
 };
 struct emulated_graph_exec {
     work_list list;
@@ -182,7 +257,7 @@ const emulated_counts *emulated_counts_get(void)
 }
 
 bool emulate_launch(const std::function<void()> &body, dim3 grid, unsigned block_threads,
-                    size_t shared_bytes)
+                    size_t shared_bytes, cudaStream_t stream)
 {
     if (block_threads > MAX_THREADS || block_threads == 0 || shared_bytes > SHARED_BYTES ||
         grid.y > 65535 || grid.z > 65535 || grid.x == 0 || grid.y == 0 || grid.z == 0) {
@@ -190,10 +265,12 @@ bool emulate_launch(const std::function<void()> &body, dim3 grid, unsigned block
                 grid.y, grid.z, block_threads, shared_bytes);
         return false;
     }
-    submit([=] {
-        counts.launches++;
-        return run_grid(body, grid, block_threads, shared_bytes);
-    });
+    submit(
+        [=] {
+            counts.launches++;
+            return run_grid(body, grid, block_threads, shared_bytes);
+        },
+        stream);
     return true;
 }
 
@@ -339,31 +416,28 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpy
 }
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
-                            cudaStream_t)
+                            cudaStream_t stream)
 {
-    if (kind == cudaMemcpyDeviceToHost)
-        submit([=] {
-            counts.to_host++;
-            counts.to_host_bytes += (long)bytes;
+    submit(
+        [=] {
+            const bool to_host = kind == cudaMemcpyDeviceToHost;
+            (to_host ? counts.to_host : counts.to_device)++;
+            (to_host ? counts.to_host_bytes : counts.to_device_bytes) += (long)bytes;
             memcpy(to, from, bytes);
             return true;
-        });
-    else
-        submit([=] {
-            counts.to_device++;
-            counts.to_device_bytes += (long)bytes;
-            memcpy(to, from, bytes);
-            return true;
-        });
+        },
+        stream);
     return cudaSuccess;
 }
 
-cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t)
+cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream)
 {
-    submit([=] {
-        memset(to, value, bytes);
-        return true;
-    });
+    submit(
+        [=] {
+            memset(to, value, bytes);
+            return true;
+        },
+        stream);
     return cudaSuccess;
 }
 
@@ -402,38 +476,42 @@ cudaError_t cudaDeviceSynchronize(void)
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned)
 {
-    *out = NULL;
-    return cudaSuccess;
+    *out = (cudaStream_t)malloc(1);
+    return *out ? cudaSuccess : cudaErrorMemoryAllocation;
 }
-cudaError_t cudaStreamDestroy(cudaStream_t)
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
-    return drain();
+    const cudaError_t error = drain();
+    free(stream);
+    return error;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t)
 {
     return synchronize();
 }
-cudaError_t cudaStreamBeginCapture(cudaStream_t, enum cudaStreamCaptureMode)
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode)
 {
-    recording = new work_list;
+    recording = new recorded;
+    recording->origin = stream;
     return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *graph)
 {
-    *graph = new emulated_graph{std::move(*recording)};
+    const bool joined = all_joined(*recording);
+    *graph = joined ? new emulated_graph{std::move(*recording)} : NULL;
     delete recording;
     recording = NULL;
-    return cudaSuccess;
+    return joined ? cudaSuccess : cudaErrorInvalidValue;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
 {
-    *exec = new emulated_graph_exec{graph->list};
+    *exec = new emulated_graph_exec{backwards(graph->what)};
     return cudaSuccess;
 }
-cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
     for (const work &each : exec->list)
-        submit(each);
+        submit(each, stream);
     return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph)
@@ -446,17 +524,35 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
     delete exec;
     return cudaSuccess;
 }
+struct emulated_event {
+    index_list after; /* while recording */
+};
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned)
+{
+    *out = new emulated_event;
+    return cudaSuccess;
+}
 cudaError_t cudaEventCreate(cudaEvent_t *out)
 {
-    *out = NULL;
+    return cudaEventCreateWithFlags(out, cudaEventDefault);
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event)
+{
+    delete event;
     return cudaSuccess;
 }
-cudaError_t cudaEventDestroy(cudaEvent_t)
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
+    if (recording)
+        event->after = recording->latest[stream];
     return cudaSuccess;
 }
-cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t)
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
 {
+    if (recording) {
+        index_list &latest = recording->latest[stream];
+        latest.insert(latest.end(), event->after.begin(), event->after.end());
+    }
     return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t)

@@ -41,7 +41,7 @@ extern dim3 emulated_block_dim, emulated_grid_dim;
 /* Runs `body` for every thread of every block; false when the threads wait for each other forever
  * (a message goes to stderr). */
 bool emulate_launch(const std::function<void()> &body, dim3 grid, unsigned block_threads,
-                    size_t shared_bytes);
+                    size_t shared_bytes, cudaStream_t stream);
 unsigned char *emulated_shared(void);
 
 /* The calling thread waits until `n_threads` threads have come to barrier `id`. */

@@ -20,10 +20,10 @@ static cudaError_t launch(void (*kernel)(P), dim3 grid, unsigned block, size_t s
                           cudaStream_t stream, const P *p)
 {
 #ifdef ROTO_CUDA_EMULATE
-    (void)stream;
     const P own = *p; /* it runs later */
-    return emulate_launch([=] { kernel(own); }, grid, block, shared_bytes) ? cudaSuccess
-                                                                           : cudaErrorInvalidValue;
+    return emulate_launch([=] { kernel(own); }, grid, block, shared_bytes, stream)
+               ? cudaSuccess
+               : cudaErrorInvalidValue;
 #else
     if (shared_bytes > 48 * 1024) { /* more than that has to be asked for */
         const cudaError_t error = cudaFuncSetAttribute(

@@ -5,6 +5,7 @@
 #include "backend/cuda/module/blas.h"
 #include "backend/cuda/module/buffer.h"
 #include "backend/cuda/module/module.h"
+#include "backend/cuda/module/ports.h"
 #include "backend/cuda/module/storage.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -12,7 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const plan_traits traits = {.fuse = true, .views = true};
+/* Nodes whose tensors are as small as that leave most of a GPU idle. */
+enum { APART_BYTES = 256 << 10 };
+/* Up to so much workspace a node has for itself, all such nodes together. */
+enum { OWN_WORKSPACE_BYTES = 1 << 20, OWN_WORKSPACES_BYTES = 32 << 20 };
+
+static const plan_traits traits = {.fuse = true, .views = true, .apart_bytes = APART_BYTES};
 
 static site_prepare_fn *const prepare_fns[OP_COUNT] = {
     [OP_CONV2D] = conv2d_prepare,
@@ -89,13 +95,6 @@ static roto_status cuda_open(const backend_params *params, backend **out)
     return ROTO_OK;
 }
 
-/* Whether a run copies this output to the host. */
-static bool is_copied(const executable *e, const graph_port *output)
-{
-    return !e->bound[output->tensor] &&
-           graph_tensor_at(e->g, output->tensor)->role != TENSOR_CONSTANT;
-}
-
 static void cuda_release(executable *e)
 {
     if (!e)
@@ -109,19 +108,14 @@ static void cuda_release(executable *e)
             e->steps[i].release(e->steps[i].params);
         free(e->steps[i].params);
     }
-    for (int i = 0; e->g && e->inputs && i < graph_n_inputs(e->g); i++)
-        (void)cudaFreeHost(e->inputs[i]);
-    for (int i = 0; e->g && e->outputs && i < graph_n_outputs(e->g); i++) {
-        if (is_copied(e, graph_output_at(e->g, i)))
-            (void)cudaFreeHost(e->outputs[i]);
-    }
+    ports_free(e);
     device_memory_free(&e->memory);
     free(e->steps);
     free(e->infos);
-    free(e->inputs);
-    free(e->outputs);
     free(e->is_bf16);
     free(e->bound);
+    free(e->node_workspace);
+    free(e->uses);
     free(e->constants);
     graph_layout_free(e->layout);
     graph_free(e->g);
@@ -175,8 +169,10 @@ static roto_status operand_of(dev_site *site, tensor_id t, bool packed, dev_oper
     return ROTO_OK;
 }
 
-static roto_status prepare_node(executable *e, const graph_node *node)
+static roto_status prepare_node(executable *e, int index)
 {
+    const graph_node *node = graph_node_at(e->g, index);
+    const size_t first_step = e->n_steps;
     dev_site site = {.e = e,
                      .node = node,
                      .precision = e->owner->precision,
@@ -184,15 +180,17 @@ static roto_status prepare_node(executable *e, const graph_node *node)
                      .compute_capability = e->owner->compute_capability,
                      .only_common = e->owner->only_common,
                      .blas = e->owner->blas,
-                     .workspace = e->workspace};
+                     .workspace = e->measuring ? NULL : e->workspace + e->node_workspace[index]};
     for (int i = 0; i < node->n_in; i++)
         ROTO_TRY(operand_of(&site, node->in[i], is_packed_by_operator(node, i), &site.in[i]));
     ROTO_TRY(operand_of(&site, node->out, false, &site.out));
     if (!prepare_fns[node->op])
         return site_refuse(&site, "the operator is missing");
     ROTO_TRY(prepare_fns[node->op](&site));
-    if (e->measuring && site.workspace_used > e->workspace_bytes)
-        e->workspace_bytes = site.workspace_used;
+    if (e->measuring)
+        e->node_workspace[index] = site.workspace_used;
+    else if (e->n_steps > first_step)
+        e->uses[e->n_uses++] = order_use_of(&site, first_step);
     return ROTO_OK;
 }
 
@@ -200,122 +198,38 @@ static roto_status prepare_nodes(executable *e)
 {
     for (int i = 0; i < graph_n_nodes(e->g); i++) {
         if (!e->layout->skipped[i])
-            ROTO_TRY(prepare_node(e, graph_node_at(e->g, i)));
+            ROTO_TRY(prepare_node(e, i));
     }
     return ROTO_OK;
 }
 
-static size_t port_bytes(const executable *e, const graph_port *port)
+/* Nodes that want little workspace have some of their own behind what the others share, so that
+ * they need not wait for each other. */
+static void place_workspaces(executable *e)
 {
-    return (size_t)shape_count(&graph_tensor_at(e->g, port->tensor)->shape) * sizeof(float);
+    const int n = graph_n_nodes(e->g);
+    size_t own = 0;
+    for (int i = 0; i < n; i++) {
+        const size_t bytes = e->node_workspace[i];
+        const bool has_own = bytes <= OWN_WORKSPACE_BYTES && own + bytes <= OWN_WORKSPACES_BYTES;
+        e->node_workspace[i] = has_own ? own : SIZE_MAX;
+        if (has_own)
+            own += bytes;
+        else if (bytes > e->workspace_bytes)
+            e->workspace_bytes = bytes;
+    }
+    const size_t shared = (e->workspace_bytes + WORKSPACE_ALIGN_BYTES - 1) / WORKSPACE_ALIGN_BYTES *
+                          WORKSPACE_ALIGN_BYTES;
+    for (int i = 0; i < n; i++)
+        e->node_workspace[i] = e->node_workspace[i] == SIZE_MAX ? 0 : shared + e->node_workspace[i];
+    e->workspace_bytes = shared + own;
 }
 
-static roto_status allocate_host(executable *e)
+roto_status step_launch(const step *s, cudaStream_t stream)
 {
-    const int n_in = graph_n_inputs(e->g), n_out = graph_n_outputs(e->g);
-    e->inputs = memory_new_array((size_t)n_in, sizeof(*e->inputs));
-    e->outputs = memory_new_array((size_t)n_out, sizeof(*e->outputs));
-    if (!e->inputs || !e->outputs)
-        return ROTO_ERROR_MEMORY;
-    for (int i = 0; i < n_in; i++) {
-        const graph_port *port = graph_input_at(e->g, i);
-        if (e->bound[port->tensor])
-            continue;
-        DEVICE_TRY(cudaMallocHost((void **)&e->inputs[i], port_bytes(e, port)),
-                   "allocating host memory for input '%s'", port->name);
-        if (e->is_bf16[port->tensor] && port_bytes(e, port) > e->workspace_bytes)
-            e->workspace_bytes = port_bytes(e, port);
-    }
-    for (int i = 0; i < n_out; i++) {
-        const graph_port *port = graph_output_at(e->g, i);
-        const graph_tensor *t = graph_tensor_at(e->g, port->tensor);
-        if (t->role == TENSOR_CONSTANT)
-            e->outputs[i] = (float *)(uintptr_t)t->data;
-        else if (is_copied(e, port))
-            DEVICE_TRY(cudaMallocHost((void **)&e->outputs[i], port_bytes(e, port)),
-                       "allocating host memory for output '%s'", port->name);
-    }
+    DEVICE_TRY(s->launch(s->params, stream), "%s of %s '%s'", s->info.kernel, op_name(s->info.op),
+               s->info.node);
     return ROTO_OK;
-}
-
-static roto_status copy_inputs(executable *e)
-{
-    cudaStream_t stream = e->owner->stream;
-    for (int i = 0; i < graph_n_inputs(e->g); i++) {
-        const graph_port *port = graph_input_at(e->g, i);
-        const tensor_place *place = &e->layout->places[port->tensor];
-        const size_t bytes = port_bytes(e, port);
-        if (e->bound[port->tensor])
-            continue;
-        const bool is_bf16 = e->is_bf16[port->tensor];
-        void *to = is_bf16 ? e->workspace : e->arena + place->offset_bytes;
-        DEVICE_TRY(cudaMemcpyAsync(to, e->inputs[i], bytes, cudaMemcpyHostToDevice, stream),
-                   "copying input '%s'", port->name);
-        if (!is_bf16)
-            continue;
-        const int32_t count = (int32_t)(bytes / sizeof(float));
-        const move_params cast = {.out = {e->arena_bf16 + place->offset_bytes / 2, 1},
-                                  .x = {to, 0},
-                                  .x_last = count,
-                                  .out_last = count,
-                                  .count = count};
-        DEVICE_TRY(move_launch(&cast, stream), "rounding input '%s'", port->name);
-    }
-    return ROTO_OK;
-}
-
-static roto_status copy_outputs(executable *e)
-{
-    for (int i = 0; i < graph_n_outputs(e->g); i++) {
-        const graph_port *port = graph_output_at(e->g, i);
-        if (!is_copied(e, port))
-            continue;
-        DEVICE_TRY(cudaMemcpyAsync(e->outputs[i],
-                                   e->arena + e->layout->places[port->tensor].offset_bytes,
-                                   port_bytes(e, port), cudaMemcpyDeviceToHost, e->owner->stream),
-                   "copying output '%s'", port->name);
-    }
-    return ROTO_OK;
-}
-
-static roto_status launch_step(executable *e, const step *s)
-{
-    DEVICE_TRY(s->launch(s->params, e->owner->stream), "%s of %s '%s'", s->info.kernel,
-               op_name(s->info.op), s->info.node);
-    return ROTO_OK;
-}
-
-static roto_status launch_all(executable *e)
-{
-    ROTO_TRY(copy_inputs(e));
-    for (size_t i = 0; i < e->n_steps; i++)
-        ROTO_TRY(launch_step(e, &e->steps[i]));
-    return copy_outputs(e);
-}
-
-/* Records a run once, so that later ones cost one call. */
-static roto_status capture(executable *e)
-{
-    cudaStream_t stream = e->owner->stream;
-    cudaGraph_t recorded = NULL;
-    /* Once without recording: loading a kernel for the first time may not be possible meanwhile. */
-    for (int i = 0; i < graph_n_inputs(e->g); i++) {
-        if (e->inputs[i])
-            memset(e->inputs[i], 0, port_bytes(e, graph_input_at(e->g, i)));
-    }
-    ROTO_TRY(launch_all(e));
-    DEVICE_TRY(cudaStreamSynchronize(stream), "the first run");
-    DEVICE_TRY(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "recording a run");
-    roto_status status = launch_all(e);
-    const cudaError_t ended = cudaStreamEndCapture(stream, &recorded); /* also after a failure */
-    if (status == ROTO_OK)
-        status = device_check(ended, "recording a run");
-    if (status == ROTO_OK)
-        status = device_check(cudaGraphInstantiate(&e->replay, recorded, 0),
-                              "making a graph of %zu launches", e->n_steps);
-    if (recorded)
-        (void)cudaGraphDestroy(recorded);
-    return status;
 }
 
 static roto_status lay_out(executable *e, const graph *g, const port_buffers *ports)
@@ -358,10 +272,16 @@ static roto_status build(executable *e, const graph *g, const port_buffers *port
         ROTO_TRY(device_memory_take(&e->memory, arena_bytes / 2 + 1, &at));
     e->arena_bf16 = at;
 
+    const size_t n_nodes = (size_t)graph_n_nodes(e->g);
+    e->node_workspace = memory_new_array(n_nodes, sizeof(*e->node_workspace));
+    e->uses = memory_new_array(n_nodes, sizeof(*e->uses));
+    if (!e->node_workspace || !e->uses)
+        return ROTO_ERROR_MEMORY;
     e->measuring = true;
     ROTO_TRY(prepare_nodes(e));
     e->measuring = false;
-    ROTO_TRY(allocate_host(e));
+    ROTO_TRY(ports_allocate(e));
+    place_workspaces(e);
     ROTO_TRY(device_memory_take(&e->memory, e->workspace_bytes ? e->workspace_bytes : 1, &at));
     e->workspace = at;
     ROTO_TRY(prepare_nodes(e));
@@ -372,7 +292,7 @@ static roto_status build(executable *e, const graph *g, const port_buffers *port
         e->infos[i] = e->steps[i].info;
     /* Copies of weights may still be under way, in another stream than runs are. */
     DEVICE_TRY(cudaDeviceSynchronize(), "copying weights");
-    return capture(e);
+    return order_record(e);
 }
 
 static roto_status cuda_compile_bound(backend *b, const graph *g, const port_buffers *ports,
@@ -425,7 +345,7 @@ static roto_status time_step(executable *e, size_t index, cudaEvent_t from, cuda
 {
     float ms = 0;
     DEVICE_TRY(cudaEventRecord(from, e->owner->stream), "timing");
-    ROTO_TRY(launch_step(e, &e->steps[index]));
+    ROTO_TRY(step_launch(&e->steps[index], e->owner->stream));
     DEVICE_TRY(cudaEventRecord(to, e->owner->stream), "timing");
     DEVICE_TRY(cudaEventSynchronize(to), "timing");
     DEVICE_TRY(cudaEventElapsedTime(&ms, from, to), "timing");
@@ -435,10 +355,10 @@ static roto_status time_step(executable *e, size_t index, cudaEvent_t from, cuda
 
 static roto_status profile_steps(executable *e, cudaEvent_t from, cudaEvent_t to)
 {
-    ROTO_TRY(copy_inputs(e));
+    ROTO_TRY(ports_copy_in(e));
     for (size_t i = 0; i < e->n_steps; i++)
         ROTO_TRY(time_step(e, i, from, to));
-    ROTO_TRY(copy_outputs(e));
+    ROTO_TRY(ports_copy_out(e));
     DEVICE_TRY(cudaStreamSynchronize(e->owner->stream), "running");
     return ROTO_OK;
 }

@@ -3,6 +3,7 @@
 #define BACKEND_CUDA_MODULE_EXECUTABLE_H
 
 #include "backend/cuda/module/device.h"
+#include "backend/cuda/module/order.h"
 #include "backend/cuda/module/site.h"
 #include "graph/plan.h"
 
@@ -32,12 +33,17 @@ struct executable {
     device_memory memory;    /* weights, arena, workspace */
     char *arena, *arena_bf16, *workspace;
     size_t workspace_bytes;
-    bool measuring; /* how much workspace the steps take */
+    size_t *node_workspace; /* by node: while measuring its bytes, then where its part begins */
+    bool measuring;         /* how much workspace the steps take */
     step *steps;
     size_t n_steps, step_capacity;
+    node_use *uses; /* of the nodes that have steps */
+    size_t n_uses;
     kernel_info *infos;
     float **inputs, **outputs; /* page-locked host memory, by port; NULL where bound */
     cudaGraphExec_t replay;    /* a whole run */
 };
+
+roto_status step_launch(const step *s, cudaStream_t stream);
 
 #endif

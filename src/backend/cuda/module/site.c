@@ -61,7 +61,7 @@ roto_status site_upload(dev_site *site, const void *data, size_t bytes, void **o
 
 void *site_workspace(dev_site *site, size_t bytes)
 {
-    enum { ALIGN_BYTES = 256 };
+    enum { ALIGN_BYTES = WORKSPACE_ALIGN_BYTES };
     char *at = site->workspace + site->workspace_used;
     site->workspace_used += (bytes + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
     return at;

@@ -55,6 +55,7 @@ roto_status site_upload(dev_site *site, const void *data, size_t bytes, void **o
 
 /* A part of the workspace, 256-byte aligned, for the steps of this node. While the workspace is
  * being measured addresses are not real, and nothing is uploaded or added. */
+enum { WORKSPACE_ALIGN_BYTES = 256 };
 void *site_workspace(dev_site *site, size_t bytes);
 
 /* A constant operand's values in fp32 on the device, once for all readers. */
