@@ -35,6 +35,26 @@ extern "C" {
 
 typedef struct roto_segmenter roto_segmenter;
 
+/* What objects remember beyond the published rule, which is the last frame, every n-th before it
+ * and all prompted ones. All of it is off by default; docs/evaluation.md tells what it is worth
+ * with the shipped model. */
+typedef struct roto_memory_params {
+    int32_t motion_aware; /* 1: a Kalman filter expects the box of each mask; it has a part in which
+                             mask is chosen, and only frames that fit, are sure and show the object
+                             are remembered beside the last one (SAMURAI: Yang et al. 2024,
+                             arXiv 2411.11922) */
+    int32_t distractor_aware; /* 1: up to three frames on which something like the object is seen
+                                 beside it are remembered like prompted ones, tracked ones only when
+                                 they show the object (DAM4SAM: Videnovic et al. 2025,
+                                 arXiv 2411.17576). max_conditioning is at most 5 then */
+    int32_t max_cond_frames;  /* how many of the prompted frames a frame sees, 2..8: the nearest
+                                 before, the nearest after, then the nearest others, as SAM 2 does;
+                                 0:  all */
+    int32_t prune_margin; /* of tracked frames only the cells (16 px of the model's input) within so
+                             many of the object are seen, 0..1024; -1: all. Models with a token a
+                             cell alone: EdgeTAM is ROTO_ERROR_UNSUPPORTED */
+} roto_memory_params;
+
 typedef struct roto_segmenter_params {
     size_t struct_bytes; /* sizeof(roto_segmenter_params), set by its _default function */
     roto_compute_params compute;
@@ -52,6 +72,7 @@ typedef struct roto_segmenter_params {
                      each frame, and logits come on a grid four times as fine. 0: always at the
                      whole frame. -1 (default): 1 where roto_run() is given prompts, else 0. Models
                      with a square input of their own always see the whole frame */
+    roto_memory_params memory;
     int32_t max_batch;      /* objects computed together, 1, 2, 4 or 8; 0 leaves it to the device */
     int32_t image_clean_px; /* what roto_segmenter_candidate() writes has holes of up to so many
                                pixels of the logits' grid filled and islands as small dropped, as

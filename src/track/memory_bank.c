@@ -27,7 +27,7 @@ static roto_status make_places(memory_bank *bank)
 {
     const memory_bank_shape *s = &bank->shape;
     const size_t n_recent = (size_t)bank->n_recent, n_pointers = (size_t)bank->n_pointers,
-                 n_conditioning = (size_t)s->max_conditioning,
+                 n_conditioning = (size_t)(s->max_conditioning + s->max_anchors),
                  memory_floats = (size_t)s->memory_floats;
     ROTO_TRY(bank->table->buffer_new(bank->backend, kind_of_memory(bank), n_recent * memory_floats,
                                      &bank->memories));
@@ -40,6 +40,13 @@ static roto_status make_places(memory_bank *bank)
         bank->pointers[i].pointer = pointer_place(bank, i);
     for (size_t i = 0; i < n_conditioning; i++)
         bank->conditioning[i].pointer = pointer_place(bank, n_pointers + i);
+    if (s->n_cells == 0)
+        return ROTO_OK;
+    bank->cells = memory_new_array(n_recent, (size_t)s->n_cells);
+    if (!bank->cells)
+        return ROTO_ERROR_MEMORY;
+    for (size_t i = 0; i < n_recent; i++)
+        bank->recent[i].cells = bank->cells + i * (size_t)s->n_cells;
     return ROTO_OK;
 }
 
@@ -49,7 +56,10 @@ roto_status memory_bank_init(memory_bank *bank, const memory_bank_shape *shape,
     *bank = (memory_bank){.shape = *shape, .table = table, .backend = b};
     if (shape->num_maskmem < 2 || shape->num_maskmem > MEMORY_BANK_MAX_SPATIAL ||
         shape->max_pointers < 2 || shape->max_pointers > MEMORY_BANK_MAX_POINTERS ||
-        shape->max_conditioning < 1 || shape->max_conditioning > MEMORY_BANK_MAX_CONDITIONING)
+        shape->max_conditioning < 1 || shape->max_anchors < 0 ||
+        shape->max_conditioning + shape->max_anchors > MEMORY_BANK_MAX_CONDITIONING ||
+        (shape->selective &&
+         (shape->max_recent < 1 || shape->max_recent >= shape->num_maskmem || shape->interval < 1)))
         return roto_fail(ROTO_ERROR_INTERNAL, "memory bank: sizes out of range");
     /* What a frame and the next one need: the frame before, the frame, and of every stride-th
      * frames one more than a single frame sees. */
@@ -79,6 +89,7 @@ void memory_bank_free(memory_bank *bank)
         bank->table->buffer_free(bank->memories);
         bank->table->buffer_free(bank->all_pointers);
     }
+    free(bank->cells);
     *bank = (memory_bank){0};
 }
 
@@ -91,10 +102,20 @@ void memory_bank_clear(memory_bank *bank)
         bank->pointers[i].frame = FREE;
 }
 
+static int32_t count_anchors(const memory_bank *bank)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < bank->n_conditioning; i++)
+        n += bank->conditioning[i].anchor;
+    return n;
+}
+
 roto_status memory_bank_reserve(memory_bank *bank, int32_t n)
 {
     const memory_bank_shape *s = &bank->shape;
-    for (int32_t i = bank->n_conditioning; n > 0 && i < s->max_conditioning; i++, n--) {
+    const int32_t n_slots = s->max_conditioning + s->max_anchors;
+    n += s->max_anchors - count_anchors(bank);
+    for (int32_t i = bank->n_conditioning; n > 0 && i < n_slots; i++, n--) {
         conditioning_slot *slot = &bank->conditioning[i];
         if (!slot->mask)
             slot->mask = memory_new_array((size_t)s->mask_floats, sizeof(float));
@@ -127,34 +148,39 @@ static void forget_tracked(memory_bank *bank, int64_t frame)
 /* Slot 0 holds the first prompt, the one that started the object, and is kept. */
 static int32_t farthest(const memory_bank *bank, int64_t frame)
 {
-    int32_t far = 1;
-    for (int32_t i = 2; i < bank->n_conditioning; i++) {
-        if (distance(bank->conditioning[i].frame, frame) >
-            distance(bank->conditioning[far].frame, frame))
+    int32_t far = 0;
+    for (int32_t i = 1; i < bank->n_conditioning; i++) {
+        const conditioning_slot *slot = &bank->conditioning[i];
+        if (!slot->anchor && (far == 0 || distance(slot->frame, frame) >
+                                              distance(bank->conditioning[far].frame, frame)))
             far = i;
     }
-    return bank->n_conditioning == 1 ? 0 : far;
+    return far;
 }
 
 conditioning_slot *memory_bank_condition(memory_bank *bank, int64_t frame)
 {
     forget_tracked(bank, frame);
     for (int32_t i = 0; i < bank->n_conditioning; i++) {
-        if (bank->conditioning[i].frame == frame)
+        if (bank->conditioning[i].frame == frame) {
+            bank->conditioning[i].anchor = false;
             return &bank->conditioning[i];
+        }
     }
-    const bool full = bank->n_conditioning == bank->shape.max_conditioning ||
+    const bool full = bank->n_conditioning - count_anchors(bank) >= bank->shape.max_conditioning ||
+                      bank->n_conditioning == MEMORY_BANK_MAX_CONDITIONING ||
                       !bank->conditioning[bank->n_conditioning].memory.in;
     conditioning_slot *slot =
         &bank->conditioning[full ? farthest(bank, frame) : bank->n_conditioning++];
     slot->frame = frame;
+    slot->anchor = false;
     return slot;
 }
 
 const conditioning_slot *memory_bank_find(const memory_bank *bank, int64_t frame)
 {
     for (int32_t i = 0; i < bank->n_conditioning; i++) {
-        if (bank->conditioning[i].frame == frame)
+        if (bank->conditioning[i].frame == frame && !bank->conditioning[i].anchor)
             return &bank->conditioning[i];
     }
     return NULL;
@@ -190,6 +216,8 @@ static bool needed(const memory_bank *bank, int64_t candidate, int64_t frame, in
 
 memory_slot *memory_bank_memory(memory_bank *bank, int64_t frame, int direction)
 {
+    if (bank->shape.selective)
+        return memory_select_slot(bank, frame, direction);
     memory_slot *chosen = NULL;
     bool chosen_needed = true;
     for (int32_t i = 0; i < bank->n_recent; i++) {
@@ -235,10 +263,17 @@ memory_view memory_bank_look(const memory_bank *bank, int64_t frame, int directi
 {
     memory_view view = {0};
     for (int32_t i = 0; i < bank->n_conditioning; i++) {
-        if (bank->conditioning[i].frame != frame)
+        if (bank->conditioning[i].frame != frame && !bank->conditioning[i].anchor)
             view.conditioning[view.n_conditioning++] = &bank->conditioning[i];
     }
-    for (int32_t back = 1; back < bank->shape.num_maskmem; back++)
+    memory_select_nearest(&view, frame, bank->shape.max_cond_frames);
+    for (int32_t i = 0; i < bank->n_conditioning; i++) {
+        if (bank->conditioning[i].frame != frame && bank->conditioning[i].anchor)
+            view.conditioning[view.n_conditioning++] = &bank->conditioning[i];
+    }
+    if (bank->shape.selective)
+        memory_select_look(bank, frame, direction, &view);
+    for (int32_t back = 1; back < bank->shape.num_maskmem && !bank->shape.selective; back++)
         view.recent[back - 1] = recent_of(bank, frame_back(bank, frame, direction, back));
     for (int32_t age = 1; age < bank->shape.max_pointers; age++) {
         const int64_t then = frame - (int64_t)direction * age;

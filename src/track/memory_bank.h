@@ -28,8 +28,17 @@ typedef struct memory_bank_shape {
     int32_t num_maskmem;                                /* see sam2_config */
     int32_t temporal_stride;
     int32_t max_pointers;
-    int32_t max_conditioning; /* 1..MEMORY_BANK_MAX_CONDITIONING */
+    int32_t max_conditioning; /* 1..MEMORY_BANK_MAX_CONDITIONING, with the anchors */
     int32_t n_kept;           /* tracked frames that are kept, if more than the coming ones need */
+    int32_t max_cond_frames;  /* of those, the nearest that a frame sees; 0: all */
+
+    /* Not every stride-th tracked frame is seen but those judged worthy, see
+     * memory_select_judge(). */
+    bool selective;
+    int32_t interval;    /* frames between two that are kept */
+    int32_t max_recent;  /* that a frame sees, with the last one; 1..num_maskmem - 1 */
+    int32_t max_anchors; /* tracked frames that are seen like prompted ones */
+    int32_t n_cells;     /* of a memory, where cells can be left out; 0: they cannot */
 } memory_bank_shape;
 
 /* Elements of a buffer, from one on. */
@@ -42,6 +51,10 @@ typedef struct memory_place {
 typedef struct memory_slot {
     int64_t frame; /* -1: free */
     memory_place memory;
+    bool recent, kept; /* where frames are selected: may be seen as the last one; as an earlier one
+                        */
+    bool pruned;
+    uint8_t *cells; /* [n_cells] of a pruned memory: 1 for those that take part */
 } memory_slot;
 
 typedef struct pointer_slot {
@@ -55,6 +68,7 @@ typedef struct conditioning_slot {
     float *mask;                  /* logits as they were reported; NULL until reserved */
     segment_view view;            /* that the mask is of */
     float object_score, iou;
+    bool anchor; /* nobody prompted the frame */
 } conditioning_slot;
 
 typedef struct memory_bank {
@@ -68,6 +82,7 @@ typedef struct memory_bank {
     int32_t n_recent, n_pointers;
     buffer *memories; /* of tracked frames; NULL before memory_bank_init() */
     buffer *all_pointers;
+    uint8_t *cells; /* of all slots of tracked frames */
 } memory_bank;
 
 /* Borrows the backend. */
@@ -108,5 +123,24 @@ memory_view memory_bank_look(const memory_bank *bank, int64_t frame, int directi
 
 /* The prompted frame's slot, NULL when it is none. */
 const conditioning_slot *memory_bank_find(const memory_bank *bank, int64_t frame);
+
+/* ---- memory_select.c: where frames are selected by what was seen in them ----------------------
+ */
+
+/* What memory_bank_memory() and memory_bank_look() do then. */
+memory_slot *memory_select_slot(memory_bank *bank, int64_t frame, int direction);
+void memory_select_look(const memory_bank *bank, int64_t frame, int direction, memory_view *view);
+
+/* Says of a frame that was just put into a slot whether it may be seen as the last one, and whether
+ * it is worth keeping, which it is only `interval` frames from others. */
+void memory_select_judge(memory_bank *bank, memory_slot *slot, bool recent, bool worthy);
+
+/* The slot to fill for a tracked frame that is to be seen like a prompted one; the oldest such
+ * frame makes room. NULL: the frame is a prompted one, or nothing is reserved. */
+conditioning_slot *memory_select_anchor(memory_bank *bank, int64_t frame);
+
+/* Leaves the `most` prompted frames (0: all) that SAM 2 chooses: the nearest before the frame, the
+ * nearest after it, then the nearest of the others. */
+void memory_select_nearest(memory_view *view, int64_t frame, int32_t most);
 
 #endif

@@ -113,6 +113,14 @@ static void put_tokens(cursor *at, const memory_place *from, int64_t n_tokens, i
     at->valid += n_tokens;
 }
 
+static void put_recent(const memory_window *w, cursor *at, const memory_slot *slot)
+{
+    float *valid = at->valid;
+    put_tokens(at, slot ? &slot->memory : NULL, w->n_tokens, w->mem_dim);
+    for (int64_t i = 0; slot && slot->pruned && i < w->n_tokens; i++)
+        valid[i] = slot->cells[i];
+}
+
 static void put_pointer(const memory_window *w, cursor *at, const memory_place *pointer,
                         const float *age)
 {
@@ -133,8 +141,7 @@ int32_t memory_window_write(const memory_window *w, const memory_view *view, int
         put_tokens(&at, i < view->n_conditioning ? &view->conditioning[i]->memory : NULL,
                    w->n_tokens, w->mem_dim);
     for (int32_t back = c->num_maskmem - 1; back >= 1; back--)
-        put_tokens(&at, view->recent[back - 1] ? &view->recent[back - 1]->memory : NULL,
-                   w->n_tokens, w->mem_dim);
+        put_recent(w, &at, view->recent[back - 1]);
     int64_t n_free = sam2_window_pointers(c, n_conditioning);
     for (int32_t i = 0; i < view->n_conditioning; i++) {
         const int64_t age = direction * (frame - view->conditioning[i]->frame);

@@ -93,17 +93,20 @@ static roto_status hand_over(const roto_segmenter *s, const segment_graph *decod
 }
 
 /* Takes the answer in a row, which the host has waited for. */
-static void take_answer(roto_segmenter *s, segment_object *o, int32_t row, bool multimask)
+static void take_answer(roto_segmenter *s, segment_object *o, int32_t row, bool multimask,
+                        bool tracked)
 {
     const sam2_config *c = &s->model->config;
     const segment_exchange *x = &s->exchange;
-    const float *masks = x->masks->data + row * SAM2_N_MASKS * n_pixels(s);
-    const mask_choice choice =
-        mask_choose(masks, n_pixels(s), x->ious->data + (ptrdiff_t)row * SAM2_N_MASKS, multimask,
-                    c->stability_delta, c->stability_threshold);
-    o->choice = choice.mask;
-    o->iou = choice.iou;
+    const float *masks = x->masks->data + row * SAM2_N_MASKS * n_pixels(s),
+                *ious = x->ious->data + (ptrdiff_t)row * SAM2_N_MASKS;
+    mask_choice choice = mask_choose(masks, n_pixels(s), ious, multimask, c->stability_delta,
+                                     c->stability_threshold);
     o->object_score = x->scores->data[row];
+    if (tracked && s->params.memory.motion_aware)
+        choice.mask = choice.pointer = segment_choose_by_motion(s, o, masks, ious);
+    o->choice = choice.mask;
+    o->iou = ious[choice.mask];
     const bool in_sight = o->object_score > 0;
     o->pointer = in_sight ? row * SAM2_N_MASKS + choice.pointer : -1;
     if (in_sight) {
@@ -114,6 +117,8 @@ static void take_answer(roto_segmenter *s, segment_object *o, int32_t row, bool 
     }
     fill_holes(s, o);
     o->present = true;
+    if (tracked && s->params.memory.distractor_aware)
+        segment_look_for_distractor(s, o, masks);
 }
 
 /* Enqueues memory attention for objects[row ...] that have room in its conditioning slots. */
@@ -204,7 +209,7 @@ roto_status segment_track(roto_segmenter *s, segment_object **objects, int32_t n
     }
     ROTO_TRY(s->table->wait(s->backend)); /* the one of a frame without prompts */
     for (int32_t i = 0; i < n; i++) {
-        take_answer(s, objects[i], i, true);
+        take_answer(s, objects[i], i, true, true);
         objects[i]->source = ROTO_SEGMENT_TRACKED;
         objects[i]->given.frame = -1;
     }
@@ -291,7 +296,7 @@ roto_status segment_prompted(roto_segmenter *s, segment_object *o, const prompt_
     }
     ROTO_TRY(segment_decode(s, with_memory ? FEATURES_RECALLED : FEATURES_WITHOUT_MEMORY, points,
                             p->n_points, refine ? o->raw : NULL));
-    take_answer(s, o, 0, p->n_points <= 1);
+    take_answer(s, o, 0, p->n_points <= 1, false);
     segment_times_end(s, SEGMENT_DECODE);
     return ROTO_OK;
 }
@@ -303,8 +308,14 @@ static bool conditions(const roto_segmenter *s, const segment_object *o)
            (o->source == ROTO_SEGMENT_CORRECTED && s->params.corrections_condition);
 }
 
-/* Where the frame goes in the object's bank: its memory, then its pointer. */
-static void choose_slots(roto_segmenter *s, segment_object *o, memory_place to[2])
+/* Where a frame goes in an object's bank. */
+typedef struct memory_target {
+    memory_place memory, pointer;
+} memory_target;
+
+enum { MAX_TARGETS = 2 /* an anchor is a recent memory, too */ };
+
+static int choose_slots(roto_segmenter *s, segment_object *o, memory_target to[MAX_TARGETS])
 {
     if (conditions(s, o)) {
         conditioning_slot *slot = memory_bank_condition(&o->bank, s->frame);
@@ -312,12 +323,18 @@ static void choose_slots(roto_segmenter *s, segment_object *o, memory_place to[2
         slot->view = o->view;
         slot->object_score = o->object_score;
         slot->iou = o->iou;
-        to[0] = slot->memory;
-        to[1] = slot->pointer;
-    } else {
-        to[0] = memory_bank_memory(&o->bank, s->frame, s->direction)->memory;
-        to[1] = memory_bank_pointer(&o->bank, s->frame)->pointer;
+        segment_remember_prompted(s, o);
+        to[0] = (memory_target){slot->memory, slot->pointer};
+        return 1;
     }
+    memory_slot *slot = memory_bank_memory(&o->bank, s->frame, s->direction);
+    segment_judge_memory(s, o, slot);
+    to[0] = (memory_target){slot->memory, memory_bank_pointer(&o->bank, s->frame)->pointer};
+    const conditioning_slot *anchor = o->anchors ? memory_select_anchor(&o->bank, s->frame) : NULL;
+    if (!anchor)
+        return 1;
+    to[1] = (memory_target){anchor->memory, anchor->pointer};
+    return 2;
 }
 
 /* A tracked mask enters as it was decoded; of a prompted one what the user saw, in black and white:
@@ -344,18 +361,24 @@ static roto_status remember_batch(roto_segmenter *s, segment_object *const *obje
     const size_t d = (size_t)s->model->config.d_model;
     const segment_graph *g = NULL;
     ROTO_TRY(segment_graphs_encoder(s->graphs, batch, &g));
-    buffer_copy stores[2 * (1 << (SEGMENT_N_BATCHES - 1))];
+    buffer_copy stores[2 * MAX_TARGETS * (1 << (SEGMENT_N_BATCHES - 1))];
+    int n_stores = 0;
     for (int32_t i = 0; i < batch; i++) {
         const segment_object *o = objects[row + i];
-        memory_place to[2];
+        memory_target to[MAX_TARGETS];
         write_mask(s, o, x->mask->data + (row + i) * n_pixels(s));
         x->absent->data[row + i] = o->object_score > 0 ? 0 : 1;
-        choose_slots(s, objects[row + i], to);
-        stores[2 * i] = (buffer_copy){to[0].in, to[0].at, g->ports.out[ENCODER_OUT_MEMORY],
-                                      (size_t)i * n_memory(s), n_memory(s)};
-        stores[2 * i + 1] = o->pointer < 0 ? (buffer_copy){to[1].in, to[1].at, s->no_pointer, 0, d}
-                                           : (buffer_copy){to[1].in, to[1].at, x->pointers,
-                                                           (size_t)o->pointer * d, d};
+        const int n = choose_slots(s, objects[row + i], to);
+        for (int k = 0; k < n; k++) {
+            const memory_place memory = to[k].memory, pointer = to[k].pointer;
+            stores[n_stores++] =
+                (buffer_copy){memory.in, memory.at, g->ports.out[ENCODER_OUT_MEMORY],
+                              (size_t)i * n_memory(s), n_memory(s)};
+            stores[n_stores++] =
+                o->pointer < 0
+                    ? (buffer_copy){pointer.in, pointer.at, s->no_pointer, 0, d}
+                    : (buffer_copy){pointer.in, pointer.at, x->pointers, (size_t)o->pointer * d, d};
+        }
     }
     const buffer_copy inputs[2] = {
         {.to = g->ports.in[ENCODER_IN_MASK],
@@ -369,7 +392,7 @@ static roto_status remember_batch(roto_segmenter *s, segment_object *const *obje
     };
     ROTO_TRY(copy(s, inputs, 2));
     ROTO_TRY(s->table->enqueue(g->e));
-    ROTO_TRY(copy(s, stores, 2 * batch));
+    ROTO_TRY(copy(s, stores, n_stores));
     segment_times_end(s, SEGMENT_REMEMBER);
     return ROTO_OK;
 }

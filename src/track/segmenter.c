@@ -15,7 +15,8 @@ enum {
     DEFAULT_OBJECTS = 64,
     DEFAULT_CONDITIONING = 4,
     MAX_BATCH = 8,
-    MAX_KEPT_FRAMES = 65536
+    MAX_KEPT_FRAMES = 65536,
+    MAX_MARGIN = 1024
 };
 
 /* One object keeps the cores of a CPU busy, and its keys stay in the cache. */
@@ -31,10 +32,42 @@ roto_segmenter_params roto_segmenter_params_default(void)
         .corrections_condition = 1,
         .max_hole_px = -1,
         .zoom = -1,
+        .memory = {.prune_margin = -1},
         .max_batch = 0,
         .image_clean_px = 0,
         .keep_frames = 0,
     };
+}
+
+static roto_status check_flag(const char *name, int32_t value)
+{
+    if (value != 0 && value != 1)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter: %s is %d; it has to be 0 or 1", name,
+                         value);
+    return ROTO_OK;
+}
+
+static roto_status check_memory(const roto_segmenter_params *p)
+{
+    const roto_memory_params *m = &p->memory;
+    ROTO_TRY(check_flag("memory.motion_aware", m->motion_aware));
+    ROTO_TRY(check_flag("memory.distractor_aware", m->distractor_aware));
+    if (m->max_cond_frames != 0 &&
+        (m->max_cond_frames < 2 || m->max_cond_frames > MEMORY_BANK_MAX_CONDITIONING))
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "segmenter: memory.max_cond_frames is %d; it has to be 0 or 2..%d",
+                         m->max_cond_frames, MEMORY_BANK_MAX_CONDITIONING);
+    if (m->prune_margin < -1 || m->prune_margin > MAX_MARGIN)
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "segmenter: memory.prune_margin is %d; it has to be -1..%d",
+                         m->prune_margin, MAX_MARGIN);
+    if (m->distractor_aware &&
+        p->max_conditioning + DISTRACTOR_N_DRM > MEMORY_BANK_MAX_CONDITIONING)
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "segmenter: max_conditioning is %d; with memory.distractor_aware at most "
+                         "%d prompted frames have room",
+                         p->max_conditioning, MEMORY_BANK_MAX_CONDITIONING - DISTRACTOR_N_DRM);
+    return ROTO_OK;
 }
 
 static roto_status check_params(const roto_segmenter_params *p)
@@ -62,6 +95,7 @@ static roto_status check_params(const roto_segmenter_params *p)
     if (p->keep_frames < 0 || p->keep_frames > MAX_KEPT_FRAMES)
         return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter: keep_frames is %d; it has to be 0..%d",
                          p->keep_frames, MAX_KEPT_FRAMES);
+    ROTO_TRY(check_memory(p));
     const int32_t batch = p->max_batch;
     if (batch < 0 || batch > MAX_BATCH || (batch & (batch - 1)) != 0)
         return roto_fail(ROTO_ERROR_ARGUMENT,
@@ -119,6 +153,13 @@ roto_status segmenter_new(sam2_model *model, const roto_segmenter_params *params
     status = check_params(&s->params);
     if (status != ROTO_OK)
         goto fail;
+    if (s->params.memory.prune_margin >= 0 && s->model->config.perceiver_layers > 0) {
+        status = roto_fail(ROTO_ERROR_UNSUPPORTED,
+                           "segmenter: memory.prune_margin is %d, but memories of %s have no "
+                           "token a cell that could be left out; -1 is right",
+                           s->params.memory.prune_margin, s->model->config.name);
+        goto fail;
+    }
     s->zoom = s->params.zoom == 1 && !s->model->config.image_size;
     status = open_backend(s);
     if (status != ROTO_OK)
@@ -188,6 +229,9 @@ static void object_clear(segment_object *o)
         memory_bank_clear(&o->bank);
     o->present = false;
     o->given = (prompt_set){.frame = -1};
+    o->motion = (motion_memory){0};
+    o->distractor = (distractor_memory){0};
+    o->anchors = false;
 }
 
 /* Objects come and go all the time where a detector makes them: after a while they need no new
@@ -436,6 +480,7 @@ static roto_status make_object_ready(roto_segmenter *s, segment_object *o)
     if (o->logits)
         return ROTO_OK;
     const sam2_config *c = &s->model->config;
+    const roto_memory_params *m = &s->params.memory;
     const memory_bank_shape shape = {
         .memory_floats = (int32_t)sam2_memory_tokens(c, &s->size) * c->mem_dim,
         .memory_bf16 = c->memory_bf16,
@@ -446,6 +491,13 @@ static roto_status make_object_ready(roto_segmenter *s, segment_object *o)
         .max_pointers = c->max_obj_ptrs,
         .max_conditioning = s->params.max_conditioning,
         .n_kept = s->params.keep_frames,
+        .max_cond_frames = m->max_cond_frames,
+        .selective = m->motion_aware || m->distractor_aware,
+        .interval = m->distractor_aware ? DISTRACTOR_DELTA : c->memory_temporal_stride,
+        .max_recent = m->distractor_aware && c->num_maskmem > DISTRACTOR_N_RAM ? DISTRACTOR_N_RAM
+                                                                               : c->num_maskmem - 1,
+        .max_anchors = m->distractor_aware ? DISTRACTOR_N_DRM : 0,
+        .n_cells = m->prune_margin >= 0 ? s->size.w * s->size.h : 0,
     };
     if (!o->bank.memories)
         ROTO_TRY(memory_bank_init(&o->bank, &shape, s->table, s->backend));
@@ -472,5 +524,7 @@ roto_status segmenter_make_room(roto_segmenter *s, segment_object *o, int32_t n_
         most = n > most ? n : most;
     }
     most = most < s->params.max_conditioning ? most : s->params.max_conditioning;
+    if (s->params.memory.distractor_aware)
+        most += DISTRACTOR_N_DRM;
     return segment_graphs_prepare(s->graphs, s->n_objects, most, n_points);
 }

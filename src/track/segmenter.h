@@ -7,9 +7,11 @@
 #define TRACK_SEGMENTER_H
 
 #include "models/frame_input.h"
+#include "track/distractor_memory.h"
 #include "track/mask_choice.h"
 #include "track/mask_scale.h"
 #include "track/memory_window.h"
+#include "track/motion_memory.h"
 #include "track/segment_exchange.h"
 #include "track/segment_graphs.h"
 #include "track/segment_view.h"
@@ -29,6 +31,9 @@ typedef struct prompt_set {
 typedef struct segment_object {
     int64_t id;
     memory_bank bank;
+    motion_memory motion;         /* where memory is motion-aware */
+    distractor_memory distractor; /* where it is distractor-aware */
+    bool anchors;                 /* so that the present answer becomes an anchor */
 
     prompt_set *waiting; /* for frames to come */
     size_t n_waiting, waiting_capacity;
@@ -171,6 +176,19 @@ typedef enum decoder_features {
  * first row of s->exchange. */
 roto_status segment_decode(roto_segmenter *s, decoder_features features, const prompt_point *points,
                            int32_t n_points, const float *prior);
+
+/* segment_memory.c: options of what is chosen and remembered. masks [SAM2_N_MASKS, mask_h *
+ * mask_w], ious [SAM2_N_MASKS]: what the decoder left for an object that is tracked. */
+
+/* The mask to take, with a motion-aware memory. */
+int32_t segment_choose_by_motion(roto_segmenter *s, segment_object *o, const float *masks,
+                                 const float *ious);
+/* Whether the answer becomes an anchor, with a distractor-aware memory. */
+void segment_look_for_distractor(roto_segmenter *s, segment_object *o, const float *masks);
+/* A prompted frame is remembered. */
+void segment_remember_prompted(roto_segmenter *s, segment_object *o);
+/* A tracked one is, in this slot. */
+void segment_judge_memory(roto_segmenter *s, segment_object *o, memory_slot *slot);
 
 /* segment_prompt.c: answers prompts for the current frame, whose features are there. */
 roto_status segment_answer(roto_segmenter *s, segment_object *o, prompt_set *p);
