@@ -78,8 +78,12 @@ typedef struct roto_davis_params {
     roto_davis_tracker tracker;
     roto_segmenter *segmenter; /* of ROTO_DAVIS_SEGMENTER; is reset before and after a sequence */
     roto_davis_prompt prompt;
-    int32_t all_frames;       /* 1: the first frame of an object and the last one count, too */
-    const char *masks_dir;    /* masks are written as SEQUENCE/FRAME.png; NULL: not */
+    int32_t
+        prompt_every;      /* N: the segmenter is told again on every N-th frame after an object's
+                              first, if it is seen there; these frames do not count. 0 (default): once
+                            */
+    int32_t all_frames;    /* 1: the first frame of an object and the last one count, too */
+    const char *masks_dir; /* masks are written as SEQUENCE/FRAME.png; NULL: not */
     const char *pictures_dir; /* four frames a sequence are written as SEQUENCE-FRAME.png: the mask
                                  in colour, the true one's outline in white; NULL: not */
     /* Called after each frame; another value than 0 ends the evaluation: ROTO_CANCELLED. */

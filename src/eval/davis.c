@@ -62,6 +62,7 @@ static roto_status run_init(run *r, const evaluation *e, const char *name)
     ROTO_TRY(davis_sequence_read(e->folder, name, needs_images(e->params), &r->sequence));
     ROTO_TRY(davis_task_init(&r->sequence, &r->task));
     r->task.prompt = e->params->prompt;
+    r->task.prompt_every = (size_t)e->params->prompt_every;
     ROTO_TRY(new_source(r));
     ROTO_TRY(davis_measure_new(r->task.width, r->task.height, &r->measure));
     const size_t n_pixels = (size_t)r->task.width * (size_t)r->task.height;
@@ -89,7 +90,8 @@ static void run_release(run *r)
 /* Whether a frame counts for an object: after the one in which it was shown, before the last. */
 static bool counts(const run *r, const davis_object *object, size_t frame)
 {
-    if (!r->sequence.frames[frame].mask || frame < object->first)
+    if (!r->sequence.frames[frame].mask || frame < object->first ||
+        davis_prompts_again(object, r->task.prompt_every, frame))
         return false;
     return r->params->all_frames || (frame > object->first && frame + 1 < r->sequence.n_frames);
 }
@@ -176,7 +178,11 @@ static roto_status run_frame_on(run *r, size_t index, const roto_image *image)
     /* Results are needed only for what is scored, and first frames often come without. */
     if (r->params->results_dir && !is_scored)
         return ROTO_OK;
-    const davis_step step = {index, image, r->truth, r->found};
+    const davis_step step = {.index = index,
+                             .image = image,
+                             .truth = r->truth,
+                             .has_truth = frame->mask != NULL,
+                             .found = r->found};
     const int64_t start_ns = clock_now_ns();
     ROTO_TRY(r->source->next(r->source, &r->task, &step));
     if (!r->params->results_dir)
@@ -271,6 +277,14 @@ static roto_status check_params(const roto_davis_params *p)
     if (p->struct_bytes != sizeof(*p))
         return roto_fail(ROTO_ERROR_ARGUMENT,
                          "evaluation: the parameters do not come from roto_davis_params_default()");
+    if (p->prompt_every < 0)
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "evaluation: prompt_every is %d; it has to be 0 or more", p->prompt_every);
+    if (p->prompt_every > 0 && (p->results_dir || p->tracker != ROTO_DAVIS_SEGMENTER))
+        return roto_fail(ROTO_ERROR_ARGUMENT,
+                         "evaluation: prompt_every is %d, but only the "
+                         "segmenter is told again",
+                         p->prompt_every);
     if (p->results_dir)
         return ROTO_OK;
     if ((unsigned)p->tracker > ROTO_DAVIS_FILTER || (unsigned)p->prompt > ROTO_DAVIS_POINT)

@@ -69,9 +69,14 @@ static roto_status prompt_object(segmenting *s, const davis_task *task, const da
 static roto_status next(davis_source *source, const davis_task *task, const davis_step *step)
 {
     segmenting *s = (segmenting *)source;
-    for (int32_t i = 0; i < task->n_objects; i++)
-        if (task->objects[i].first == step->index)
-            ROTO_TRY(prompt_object(s, task, step, task->objects[i].id));
+    for (int32_t i = 0; i < task->n_objects; i++) {
+        const davis_object *o = &task->objects[i];
+        davis_box box;
+        if (o->first == step->index ||
+            (davis_prompts_again(o, task->prompt_every, step->index) && step->has_truth &&
+             davis_box_of(step->truth, task->width, task->height, o->id, &box)))
+            ROTO_TRY(prompt_object(s, task, step, o->id));
+    }
     const roto_segment *segments = NULL;
     int32_t n_segments = 0;
     ROTO_TRY(roto_segmenter_frame(s->segmenter, step->image, (int64_t)step->index, &segments,

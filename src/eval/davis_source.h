@@ -18,13 +18,22 @@ typedef struct davis_task {
     int32_t n_objects, width, height;
     bool is_binary; /* its masks hold 0 and 255: whatever is not 0 is object 1 */
     roto_davis_prompt prompt;
+    size_t prompt_every; /* 0: once */
 } davis_task;
+
+/* Whether it is the turn of a frame after the first one to be prompted. */
+static inline bool davis_prompts_again(const davis_object *object, size_t every, size_t frame)
+{
+    return every > 0 && frame > object->first && (frame - object->first) % every == 0;
+}
 
 /* One frame. */
 typedef struct davis_step {
     size_t index;
     const roto_image *image; /* NULL unless the source needs images */
-    const uint8_t *truth;    /* ids [height, width]; of use only for objects first seen here */
+    const uint8_t *truth;    /* ids [height, width]; of use only for objects that are prompted
+                             here */
+    bool has_truth;          /* it is this frame's; there may be frames without */
     uint8_t *found;          /* [height, width]: the answer, 0 for none */
 } davis_step;
 

@@ -104,10 +104,39 @@ static void masks_are_those_of_the_segmenter(void **state)
     remove_all(&root);
 }
 
+/* A mask prompt is its own answer: the frame shows the true mask, and does not count. */
+static void told_again_it_answers_as_told_and_the_frame_does_not_count(void **state)
+{
+    (void)state;
+    temp_folder root = write_sequence();
+    roto_segmenter *s = segmenter_synthetic(NULL);
+    roto_davis_params params = roto_davis_params_default();
+    roto_davis_scores *scores;
+    int32_t n;
+    params.segmenter = s;
+    params.prompt_every = 2;
+    assert_ok(roto_eval_davis(root.path, &params, &scores, &n));
+    assert_int_equal(scores[0].n_scored, 2); /* 1 and 3 of 0..4: 2 is told, 4 is the last */
+    assert_int_equal(scores[0].frame[0], 1);
+    assert_int_equal(scores[0].frame[1], 3);
+    assert_int_equal(scores[1].n_scored, 1); /* 3: object 9 begins at 2 */
+    roto_eval_free(scores);
+    params.prompt_every = -1;
+    assert_refused(roto_eval_davis(root.path, &params, &scores, &n), ROTO_ERROR_ARGUMENT,
+                   "prompt_every is -1");
+    params.prompt_every = 1;
+    params.tracker = ROTO_DAVIS_STILL;
+    assert_refused(roto_eval_davis(root.path, &params, &scores, &n), ROTO_ERROR_ARGUMENT,
+                   "only the segmenter");
+    roto_segmenter_close(s);
+    remove_all(&root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(masks_are_those_of_the_segmenter),
+        cmocka_unit_test(told_again_it_answers_as_told_and_the_frame_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
