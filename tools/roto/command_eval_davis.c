@@ -5,6 +5,7 @@
 #include "failure.h"
 #include "interrupt.h"
 #include "json_out.h"
+#include "memory_options.h"
 #include "progress.h"
 #include "table.h"
 
@@ -23,13 +24,17 @@ static const char *const trackers[] = {[ROTO_DAVIS_SEGMENTER] = "segmenter",
                                        [ROTO_DAVIS_FILTER] = "filter",
                                        NULL};
 
-enum { MAX_THREADS = 256, MAX_NAMED = 1024 };
+enum { MAX_THREADS = 256, MAX_NAMED = 1024, MAX_PROMPT_EVERY = 1000000 };
+
+/* Prompted frames that a segmenter remembers at most, and with anchors beside them. */
+enum { MAX_CONDITIONING = 8, MAX_WITH_ANCHORS = 5 };
 
 typedef struct davis_options {
     const char *model, *sequences, *json, *masks, *results, *pictures;
     int prompt, tracker;
-    long long n_threads;
+    long long n_threads, prompt_every;
     bool all_frames, whole_frames, quiet;
+    memory_options memory;
 } davis_options;
 
 /* ---- output ----------------------------------------------------------------------------------
@@ -179,6 +184,10 @@ static int evaluate(const davis_options *o, const char *dir, roto_davis_params *
         segmenter_params.compute.n_threads = (int32_t)o->n_threads;
         segmenter_params.max_objects = 255;
         segmenter_params.zoom = !o->whole_frames;
+        memory_options_set(&o->memory, &segmenter_params.memory);
+        if (o->prompt_every > 0)
+            segmenter_params.max_conditioning =
+                o->memory.distractor_aware ? MAX_WITH_ANCHORS : MAX_CONDITIONING;
         status = roto_segmenter_open(path.text, &segmenter_params, &segmenter);
     }
     params->segmenter = segmenter;
@@ -204,8 +213,8 @@ static int evaluate(const davis_options *o, const char *dir, roto_davis_params *
 /* What tells about a tracker that is not run would only seem to be heeded. */
 static int check_results(const command_line *c)
 {
-    static const char *const others[] = {"--prompt", "--tracker", "--masks", "--model",
-                                         "--threads"};
+    static const char *const others[] = {"--prompt", "--prompt-every", "--tracker",
+                                         "--masks",  "--model",        "--threads"};
     for (const option *row = c->options; row->name; row++)
         for (size_t i = 0; row->given && i < sizeof(others) / sizeof(others[0]); i++)
             if (strcmp(row->name, others[i]) == 0)
@@ -220,6 +229,8 @@ static int check(const command_line *c, const davis_options *o)
 {
     if (o->results)
         return check_results(c);
+    if (o->tracker != ROTO_DAVIS_SEGMENTER && o->prompt_every > 0)
+        return command_line_refuse(c, "--prompt-every goes with the segmenter");
     if (o->tracker != ROTO_DAVIS_SEGMENTER && o->prompt == ROTO_DAVIS_POINT)
         return command_line_refuse(c,
                                    "--tracker %s starts from a mask or a box; a point has no "
@@ -235,6 +246,7 @@ static int run(const command_line *c, const davis_options *o, const char *dir)
     params.results_dir = o->results;
     params.tracker = (roto_davis_tracker)o->tracker;
     params.prompt = (roto_davis_prompt)o->prompt;
+    params.prompt_every = (int32_t)o->prompt_every;
     params.all_frames = o->all_frames;
     params.masks_dir = o->masks;
     params.pictures_dir = o->pictures;
@@ -253,12 +265,16 @@ static int run(const command_line *c, const davis_options *o, const char *dir)
 int command_eval_davis(int argc, char **argv)
 {
     davis_options o = {0};
-    option options[] = {
+    option options[13 + N_MEMORY_OPTIONS] = {
         option_choice("--prompt", "P",
                       "what is told about each object on its first frame: mask\n"
                       "(default), box, or point, a click on the pixel farthest\n"
                       "from the object's outside",
                       &o.prompt, prompts),
+        option_integer("--prompt-every", "N",
+                       "tell it again on every N-th frame after the first, and\n"
+                       "do not score these; it remembers up to 8 of them",
+                       &o.prompt_every, 1, MAX_PROMPT_EVERY),
         option_text("--results", "DIR", "score the masks DIR/SEQUENCE/FRAME.png instead",
                     &o.results),
         option_text("--sequences", "A,B", "these sequences only", &o.sequences),
@@ -286,8 +302,8 @@ int command_eval_davis(int argc, char **argv)
         option_integer("--threads", "N", "threads for the model; default: one per core",
                        &o.n_threads, 1, MAX_THREADS),
         option_flag("--quiet", "show no progress", &o.quiet),
-        {0},
     };
+    memory_options_append(&o.memory, options);
     const command_line c = {
         .name = name,
         .operands = "DIR",

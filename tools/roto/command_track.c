@@ -5,6 +5,7 @@
 #include "exit_code.h"
 #include "failure.h"
 #include "interrupt.h"
+#include "memory_options.h"
 #include "progress.h"
 #include "prompt_list.h"
 
@@ -29,6 +30,7 @@ typedef struct track_options {
     class_list classes;
     prompt_texts marks;
     prompt_list prompts;
+    memory_options memory;
     path_text segmenter_path;
 } track_options;
 
@@ -135,6 +137,7 @@ static int set_models(const command_line *c, track_options *o, roto_run_params *
     params->n_class_names = o->classes.n;
     params->segmenter_path = o->segmenter_path.text;
     params->segmenter.compute = params->detector.compute;
+    memory_options_set(&o->memory, &params->segmenter.memory);
     const int32_t n_marked = prompt_list_max_objects(&o->prompts);
     int32_t *most_found = &params->follower.tracker.max_objects,
             *most = &params->segmenter.max_objects;
@@ -191,7 +194,7 @@ int command_track(int argc, char **argv)
                        .min_score = -1,
                        .max_absence_s = -1,
                        .folder_fps = defaults.source.folder_fps};
-    option options[24 + N_COMPUTE_OPTIONS] = {
+    option options[24 + N_MEMORY_OPTIONS + N_COMPUTE_OPTIONS] = {
         option_text("--detect", "CLASS,...",
                     "what to find, for example person or \"car,traffic light\";\n"
                     "default: every class that the model knows",
@@ -247,6 +250,7 @@ int command_track(int argc, char **argv)
                     &o.segmenter),
         option_flag("--quiet", "print errors only", &o.quiet),
     };
+    memory_options_append(&o.memory, options);
     compute_options_append(&o.compute, options);
     const command_line c = {
         .name = "roto track",
