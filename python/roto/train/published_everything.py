@@ -127,6 +127,8 @@ def main(arguments):
         print(name)
         tensors, texts = {}, notes(engine)
         for case, options in CASES.items():
+            if config.perceiver_layers:  # EdgeTAM's synthetic outlines are in more doubt
+                options = options | {"stability_score_thresh": 0.7}
             numbers, texts[f"{case}.rle"] = masks(engine, a.points, options)
             tensors |= {f"{case}.{key}": value for key, value in numbers.items()}
         write(a.out / f"{name}.everything.safetensors", tensors, texts)
