@@ -13,8 +13,10 @@ enum { BLOCK_COLUMNS = 256 };
 /* Below this many bytes all panels of a block stay in the first-level cache together. */
 enum { SMALL_PANELS_BYTES = 20 * 1024, SMALL_ROWS_BYTES = 8 * 1024 };
 
-/* Of inputs rounded to bfloat16 at a time, a quarter of a second-level cache of 512 KiB. */
-enum { PAIRS_BYTES = 128 * 1024 };
+/* Of inputs rounded to bfloat16 at a time, a quarter of a second-level cache of 512 KiB; half of
+ * one of 2 MiB where there is AMX, whose weights would have to come again for every so many rows.
+ */
+enum { PAIRS_BYTES = 128 * 1024, AMX_PAIRS_BYTES = 1024 * 1024 };
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -158,8 +160,17 @@ static bool one_pass(const gemm *g)
 static int64_t pair_rows(const gemm *g)
 {
     const int64_t row_bytes = g->sum_taps * g->depth * (int64_t)sizeof(float);
-    const int64_t tiles = PAIRS_BYTES / row_bytes / g->simd->rows;
+    const int64_t bytes = g->simd->to_bf16 ? AMX_PAIRS_BYTES : PAIRS_BYTES;
+    const int64_t tiles = bytes / row_bytes / g->simd->rows;
     return least((tiles > 1 ? tiles : 1) * g->simd->rows, GEMM_BLOCK_ROWS);
+}
+
+/* Pairs from one rounded row to the next: 16 rows that are read together must not all fall into the
+ * same set of a cache's lines, as they would a multiple of 2 KiB apart. */
+static int64_t rounded_stride(const gemm *g)
+{
+    const int64_t set_pairs = 512;
+    return g->depth % set_pairs == 0 ? g->depth + g->simd->depth_multiple : g->depth;
 }
 
 static size_t align(size_t bytes)
@@ -180,7 +191,7 @@ size_t gemm_scratch_bytes(const gemm *g, int64_t rows, int64_t columns)
         bytes += align(n * (size_t)g->depth * sizeof(float)) + n * sizeof(const float *);
     }
     if (g->simd->to_bf16)
-        bytes += align((size_t)(pair_rows(g) * g->depth) * sizeof(float));
+        bytes += align((size_t)(pair_rows(g) * rounded_stride(g)) * sizeof(float));
     return bytes;
 }
 
@@ -255,18 +266,19 @@ static void run_pairs(const gemm *g, const gemm_block *b, char *scratch)
 /* Rounds all that a few rows are multiplied with, all taps side by side. */
 static void run_rounded(const gemm *g, const gemm_block *b, void *scratch)
 {
-    const int64_t most = pair_rows(g), row_bytes = g->depth * (int64_t)sizeof(float);
+    const int64_t most = pair_rows(g), stride = rounded_stride(g);
     const float *rounded = scratch;
     for (int64_t row = 0; row < b->rows; row += most) {
         gemm_block part = *b;
         part.a = &rounded;
+        part.a_stride = stride;
         part.a_offset = 0;
         part.rows = least(most, b->rows - row);
         part.out += row * b->out_stride;
         if (b->residual)
             part.residual += row * b->residual_stride;
         for (int64_t r = 0; r < part.rows; r++) {
-            uint16_t *to = (uint16_t *)(void *)((char *)scratch + r * row_bytes);
+            uint16_t *to = (uint16_t *)scratch + 2 * r * stride;
             for (int64_t t = 0; t < g->taps; t++)
                 g->simd->to_bf16(b->a[t * b->a_stride + row + r] + b->a_offset, g->inputs,
                                  to + t * g->inputs);

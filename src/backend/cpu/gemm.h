@@ -31,9 +31,6 @@ typedef struct gemm_block {
     int64_t residual_stride;
 } gemm_block;
 
-/* Blocks have at most this many rows. */
-enum { GEMM_BLOCK_ROWS = 192 };
-
 /* epi NULL: none. Unless `bf16` is BF16_NONE, inputs are rounded for each block as they are read,
  * weights while packing, and sums stay fp32. */
 void gemm_init(gemm *g, const kernel_site *site, bf16_product bf16, int64_t taps, int64_t inputs,

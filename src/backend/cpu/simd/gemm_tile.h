@@ -35,6 +35,9 @@ typedef struct gemm_pass {
     int64_t residual_stride;
 } gemm_pass;
 
+/* Blocks have at most this many rows. */
+enum { GEMM_BLOCK_ROWS = 192 };
+
 enum { GEMM_MAX_ROWS = 12, GEMM_MAX_COLUMNS = 32 };
 
 typedef struct gemm_table {
@@ -42,8 +45,9 @@ typedef struct gemm_table {
     /* n inputs to (n + 1) / 2 pairs, the last one with 0; NULL where inputs are floats. */
     void (*to_pairs)(const float *from, int64_t n, float *to);
     /* Of AMX, NULL for others: inputs and weights are bfloat16 values, depth_multiple pairs of
-     * which go through a tile at once. `pass` then finds row r at a[0] + r * depth, with zeros up
-     * to such a multiple and memory for whole tiles of rows, and has one tap and all of the sum. */
+     * which go through a tile at once. `pass` then finds row r at a[0] + r * a_stride, with zeros
+     * up to such a multiple and memory for whole tiles of rows, and has one tap and all of the sum.
+     */
     int64_t depth_multiple;
     void (*to_bf16)(const float *from, int64_t n, uint16_t *to);
     void (*pass)(const gemm_pass *pass);

@@ -155,9 +155,15 @@ SIMD_INLINE void bf16_store_row(const float *from, int64_t n, uint16_t *to)
     for (; i + VEC_LANES <= n; i += VEC_LANES)
         bf16_store(to + i, vec_load(from + i));
     if (i < n) {
-        const ivec bits = bf16_bits_of(vec_load_n(from + i, n - i));
+        const vec rest = vec_load_n(from + i, n - i);
+#if defined(__AVX512BF16__)
+        _mm256_mask_storeu_epi16(to + i, (__mmask16)((1u << (n - i)) - 1),
+                                 (__m256i)_mm512_cvtneps_pbh((__m512)rest));
+#else
+        const ivec bits = bf16_bits_of(rest);
         for (int k = 0; k < n - i; k++)
             to[i + k] = (uint16_t)((uint32_t)bits[k] >> 16);
+#endif
     }
 }
 
