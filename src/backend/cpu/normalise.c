@@ -15,11 +15,17 @@ static void layer_norm_run(const void *state, int task, void *scratch)
 {
     (void)scratch;
     const layer_norm *l = state;
-    const int64_t n_rows = shape_rows(&l->x.shape);
-    for (int64_t row = task_first(n_rows, l->n_tasks, task);
-         row < task_first(n_rows, l->n_tasks, task + 1); row++)
-        l->simd->layer_norm(shape_last(&l->x.shape), l->x.data + row * l->x.row_stride, l->gamma,
-                            l->beta, l->epsilon, l->out.data + row * l->out.row_stride);
+    const int64_t n_rows = shape_rows(&l->x.shape), n = shape_last(&l->x.shape);
+    const int64_t first = task_first(n_rows, l->n_tasks, task);
+    const int64_t end = task_first(n_rows, l->n_tasks, task + 1);
+    if (n == 4 && l->x.row_stride == n && l->out.row_stride == n) { /* SAM 2's masks, of a pixel */
+        l->simd->layer_norm_4(end - first, l->x.data + first * n, l->gamma, l->beta, l->epsilon,
+                              l->out.data + first * n);
+        return;
+    }
+    for (int64_t row = first; row < end; row++)
+        l->simd->layer_norm(n, l->x.data + row * l->x.row_stride, l->gamma, l->beta, l->epsilon,
+                            l->out.data + row * l->out.row_stride);
 }
 
 roto_status layer_norm_prepare(const kernel_site *site, kernel *out)

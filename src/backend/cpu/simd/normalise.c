@@ -103,6 +103,39 @@ static void layer_norm(int64_t n, const float *x, const float *gamma, const floa
     }
 }
 
+/* In each lane the sum over its group of four lanes. */
+SIMD_INLINE vec sums_of_4(vec a)
+{
+    enum { FOURS = VEC_LANES / 4 };
+    ivec neighbours, pairs;
+    for (int i = 0; i < 4 * FOURS; i++) {
+        neighbours[i] = i ^ 1;
+        pairs[i] = i ^ 2;
+    }
+    a += __builtin_shuffle(a, neighbours);
+    return a + __builtin_shuffle(a, pairs);
+}
+
+SIMD_INLINE vec repeated_4(const float *four, float otherwise)
+{
+    vec v = vec_set(otherwise);
+    for (int i = 0; four && i < VEC_LANES; i++)
+        v[i] = four[i % 4];
+    return v;
+}
+
+static void layer_norm_4(int64_t n_rows, const float *x, const float *gamma, const float *beta,
+                         float epsilon, float *out)
+{
+    const vec scale = repeated_4(gamma, 1), offset = repeated_4(beta, 0);
+    for (int64_t i = 0; i < 4 * n_rows; i += VEC_LANES) {
+        const int64_t lanes = 4 * n_rows - i;
+        const vec v = load(x + i, lanes), centred = v - sums_of_4(v) * 0.25f;
+        const vec variance = sums_of_4(centred * centred) * 0.25f;
+        store(out + i, centred / vec_sqrt(variance + epsilon) * scale + offset, lanes);
+    }
+}
+
 static void softmax(int64_t n, const float *x, float *out)
 {
     const float max = max_of(n, x);
@@ -194,6 +227,7 @@ static void reduce_columns(reduce_kind kind, int64_t n, const float *const *rows
 
 const normalise_table SIMD_NAME(normalise_table) = {
     .layer_norm = layer_norm,
+    .layer_norm_4 = layer_norm_4,
     .softmax = softmax,
     .softmax_columns = softmax_columns,
     .reduce = reduce,

@@ -8,6 +8,9 @@ typedef struct normalise_table {
     /* gamma and beta may be NULL */
     void (*layer_norm)(int64_t n, const float *x, const float *gamma, const float *beta,
                        float epsilon, float *out);
+    /* n_rows rows of 4, one after the other. */
+    void (*layer_norm_4)(int64_t n_rows, const float *x, const float *gamma, const float *beta,
+                         float epsilon, float *out);
     void (*softmax)(int64_t n, const float *x, float *out);
     /* Softmax of each of n columns over `depth` elements, x_step and out_step apart. */
     void (*softmax_columns)(int64_t n, int64_t depth, const float *x, int64_t x_step, float *out,
