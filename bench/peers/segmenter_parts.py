@@ -277,6 +277,21 @@ def measure_model(args, name):
     return rows, (w, h)
 
 
+def whole_frame(rows, model):
+    """What roto takes for a frame with one object beside each part's best peer, as a sentence."""
+    mine, best = {}, {}
+    for row in rows:
+        if row["model"] == model and row["objects"] == 1:
+            to = mine if row["program"] == "roto" else best
+            to[row["part"]] = min(row["min_ms"], to.get(row["part"], row["min_ms"]))
+    if set(mine) != set(PARTS) or set(best) != set(PARTS):
+        return ""
+    ratios = ", ".join(f"{part} {best[part] / mine[part]:.2f}" for part in PARTS)
+    total, others = sum(mine.values()), sum(best.values())
+    return (f" {model}, least times of the best peer of each part over roto's: {ratios}; "
+            f"whole frame {others:.0f} ms over {total:.0f} ms, {others / total:.2f}.")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", metavar="MODEL")
@@ -308,7 +323,8 @@ def main():
             "commit": commit.stdout.strip(),
             "device": args.device.format(args.threads),
             "command": "bench/peers/" + " ".join([pathlib.Path(sys.argv[0]).name] + sys.argv[1:]),
-            "note": "difference: relative L2 of all outputs to PyTorch's in fp32.",
+            "note": "difference: relative L2 of all outputs to PyTorch's in fp32." + "".join(
+                whole_frame(rows, model) for model in dict.fromkeys(row["model"] for row in rows)),
             "rows": rows}, indent=1) + "\n")
 
 
