@@ -17,8 +17,8 @@
 typedef enum precision {
     PRECISION_FP32,
     PRECISION_BF16 /* products of bfloat16 values summed in fp32 in convolutions, linear layers and,
-                      but for AVX512-BF16, attention; fp32 elsewhere; open() refuses it where the
-                      processor lacks them */
+                      but for AVX512-BF16, attention, on the CPU over 32 tokens or more; fp32
+                      elsewhere; open() refuses it where the processor lacks them */
 } precision;
 
 typedef struct backend_params {

@@ -18,15 +18,14 @@
 /* fp32 against fp32, sums in other orders: what issues 4 and 5 ask of every graph. */
 #define MAX_RELATIVE_L2 1e-5
 
-/* Where products are of bfloat16, which keeps 8 bits of each number. The synthetic decoder is
- * steep: PyTorch's own is off by 1.4e-2 in masks, 1.1e-2 in pointers and 3.1e-2 in object scores
- * when it computes in bfloat16 (torch.autocast, tiny at 256 px); about as much is allowed. */
+/* Where products are of bfloat16, which keeps 8 bits of each number. The synthetic head of the
+ * object's score is steep: PyTorch's own is off by 3.1e-2 when it computes in bfloat16
+ * (torch.autocast, tiny at 256 px). */
 #define MAX_RELATIVE_L2_BF16 1e-2
 static const struct {
     const char *output;
     double bound;
-} bf16_bounds[] = {
-    {"decoder.masks", 1.4e-2}, {"decoder.pointers", 1.2e-2}, {"decoder.object_score", 3.1e-2}};
+} bf16_bounds[] = {{"decoder.object_score", 2e-2}};
 
 /* Step between samples, in elements: a prime that divides no output's size. */
 enum { SAMPLE_STEP = 7919 };

@@ -388,13 +388,17 @@ static bool contiguous(const operand *o)
 
 static const attention_table *table_of(const kernel_site *site)
 {
+    const int64_t n_queries = site->in[0].shape.dim[1], n_keys = site->in[1].shape.dim[1];
+    switch (kernel_bf16_for(site, least(n_queries, n_keys))) {
 #if defined(__x86_64__)
-    if (site->bf16 == BF16_AMX)
+    case BF16_AMX:
         return &attention_table_amx;
 #endif
-    if (site->bf16 == BF16_AMX_EMULATED)
+    case BF16_AMX_EMULATED:
         return &attention_table_amx_emulated;
-    return SIMD_TABLE(site->isa, attention_table);
+    default:
+        return SIMD_TABLE(site->isa, attention_table);
+    }
 }
 
 roto_status attention_prepare(const kernel_site *site, kernel *out)

@@ -236,7 +236,7 @@ static roto_status conv_prepare(const kernel_site *site, kernel *out)
     if (!c->zeros)
         return ROTO_ERROR_MEMORY;
     c->grid = gemm_grid_make(site, &c->g, shape_rows(&c->out.shape), group_columns);
-    *out = (kernel){.name = KERNEL_PRODUCT_NAME(site, "conv"),
+    *out = (kernel){.name = KERNEL_PRODUCT_NAME(site, site->bf16, "conv"),
                     .run = run,
                     .state = c,
                     .n_tasks = c->grid.row_parts * c->grid.column_parts,

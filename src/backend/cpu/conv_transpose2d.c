@@ -173,7 +173,7 @@ roto_status conv_transpose2d_prepare(const kernel_site *site, kernel *out)
         2.0 * (double)(w->shape.dim[1] * w->shape.dim[2] * shape_count(&c->x.shape)) *
         (double)w->shape.dim[0] / (double)n_rows;
     c->n_tasks = kernel_n_tasks(site, n_rows, row_flops / 80);
-    *out = (kernel){.name = KERNEL_PRODUCT_NAME(site, "conv_transpose"),
+    *out = (kernel){.name = KERNEL_PRODUCT_NAME(site, site->bf16, "conv_transpose"),
                     .run = run,
                     .state = c,
                     .n_tasks = c->n_tasks,

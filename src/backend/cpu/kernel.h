@@ -84,11 +84,20 @@ roto_status kernel_refuse(const kernel_site *site, const char *fmt, ...)
 #define SIMD_TABLE(isa, base) ((void)(isa), &base##_generic)
 #endif
 
-/* The same for operators that multiply in the site's precision. */
-#define KERNEL_PRODUCT_NAME(site, base)                                                            \
-    ((site)->bf16 == BF16_NONE ? KERNEL_NAME(site, base)                                           \
-                               : ((const char *const[]){"", base ".avx512_bf16", base ".amx",      \
-                                                        base ".amx_emulated"}[(site)->bf16]))
+/* The same for a product by `bf16`. */
+#define KERNEL_PRODUCT_NAME(site, bf16, base)                                                      \
+    ((bf16) == BF16_NONE ? KERNEL_NAME(site, base)                                                 \
+                         : ((const char *const[]){"", base ".avx512_bf16", base ".amx",            \
+                                                  base ".amx_emulated"}[bf16]))
+
+/* The site's for products over a sequence of so many tokens. Those of a few tokens stay fp32: they
+ * would fill no tile, and are the heads that decide, where rounding shows most. Does not look at
+ * the batch, so that an object's result does not depend on how many there are. */
+static inline bf16_product kernel_bf16_for(const kernel_site *site, int64_t n_tokens)
+{
+    const int64_t fewest = 32;
+    return n_tokens < fewest ? BF16_NONE : site->bf16;
+}
 
 /* How many tasks to cut `n_items` equal items into, each of about `item_cost` nanoseconds on one
  * core: a few for every thread, but none so short that handing it out would show. The k-th of n

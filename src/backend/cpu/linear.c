@@ -51,11 +51,13 @@ roto_status linear_prepare(const kernel_site *site, kernel *out)
         return ROTO_ERROR_MEMORY;
     *l = (linear){.x = site->in[0], .out = site->out, .residual = site->in[3]};
     const int64_t n = w->shape.dim[0], k = w->shape.dim[1];
-    gemm_init(&l->g, site, site->bf16, 1, k, &site->node->attr.linear.epi);
+    const tensor_shape *x = &l->x.shape;
+    const bf16_product bf16 = kernel_bf16_for(site, x->rank > 1 ? x->dim[x->rank - 2] : 1);
+    gemm_init(&l->g, site, bf16, 1, k, &site->node->attr.linear.epi);
     ROTO_TRY(
         gemm_pack_constant(site, &l->g, w->data, site->in[2].data, n, 1, &l->panels, &l->bias));
     l->grid = gemm_grid_make(site, &l->g, shape_rows(&l->x.shape), n);
-    *out = (kernel){.name = KERNEL_PRODUCT_NAME(site, "gemm"),
+    *out = (kernel){.name = KERNEL_PRODUCT_NAME(site, bf16, "gemm"),
                     .run = run,
                     .state = l,
                     .n_tasks = l->grid.row_parts * l->grid.column_parts,
