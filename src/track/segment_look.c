@@ -192,6 +192,30 @@ roto_status segment_look_again(roto_segmenter *s, const segment_object *o, const
     return segment_view_same(&view, &s->view) ? ROTO_OK : show(s, &view, &s->held);
 }
 
+bool segment_could_look_closer(roto_segmenter *s, const segment_object *o, const prompt_set *p,
+                               segment_view *out)
+{
+    view_hint hint = {0};
+    roto_box box;
+    if (!s->zoom || p->mask || p->has_box || !box_of(s, o, &box))
+        return false;
+    for (int32_t i = 0; i < s->n_objects; i++) {
+        if (s->objects[i] != o && s->objects[i]->present)
+            return false;
+    }
+    hint_of_prompts(p, &hint);
+    hint.unsure = false;
+    view_hint_add(&hint, &box);
+    *out = segment_view_next(&s->view, true, &hint, s->frame_w, s->frame_h, s->size.image_w);
+    return out->level > s->view.level;
+}
+
+roto_status segment_look_closer(roto_segmenter *s, const segment_view *view)
+{
+    ROTO_TRY(show(s, view, &s->held));
+    return segment_encode_frame(s);
+}
+
 void segment_bring(roto_segmenter *s, segment_object *o)
 {
     if (!s->zoom || !o->present || segment_view_same(&o->view, &s->view))

@@ -178,6 +178,11 @@ roto_status segment_answer(roto_segmenter *s, segment_object *o, prompt_set *p)
     segment_bring(s, o);
     const bool corrects = o->present && o->source != ROTO_SEGMENT_PROMPTED;
     ROTO_TRY(segment_prompted(s, o, p, o->present, corrects));
+    segment_view closer;
+    while (!corrects && segment_could_look_closer(s, o, p, &closer)) {
+        ROTO_TRY(segment_look_closer(s, &closer));
+        ROTO_TRY(segment_prompted(s, o, p, false, false));
+    }
     o->source = corrects ? ROTO_SEGMENT_CORRECTED : ROTO_SEGMENT_PROMPTED;
     return ROTO_OK;
 }

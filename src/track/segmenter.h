@@ -135,6 +135,11 @@ void prompt_set_free(prompt_set *p);
 roto_status segment_look(roto_segmenter *s, const roto_image *image, int64_t index);
 /* Looks at the current frame again, if a prompt for it needs another view. */
 roto_status segment_look_again(roto_segmenter *s, const segment_object *o, const prompt_set *p);
+/* Whether the answer to clicks, of the only object, asks for a closer view: clicks say nothing of
+ * the size of what was meant, so that the first look is at the whole frame. */
+bool segment_could_look_closer(roto_segmenter *s, const segment_object *o, const prompt_set *p,
+                               segment_view *out);
+roto_status segment_look_closer(roto_segmenter *s, const segment_view *view);
 /* Brings the object's answer to the present view. */
 void segment_bring(roto_segmenter *s, segment_object *o);
 /* The object's logits over the whole frame [shown_h, shown_w]. */

@@ -226,6 +226,32 @@ static void the_same_bits_with_more_threads_and_no_allocation(void **state)
     }
 }
 
+/* A click is answered on the whole frame first, and again closer while the answer is small. */
+static void clicks_are_seen_close_when_what_they_mean_is_small(void **state)
+{
+    (void)state;
+    roto_segmenter *s = zooming(1);
+    assert_ok(click(s, 1, 0, 100, 70, 1));
+    feed(s, 0);
+    const roto_box point = {100, 70, 100, 70};
+    assert_true(segment_view_holds(&s->view, &point));
+    segment_view closer;
+    const prompt_set *given = &s->objects[0]->given;
+    assert_int_equal(given->n_points, 1);
+    assert_false(segment_could_look_closer(s, s->objects[0], given, &closer));
+    /* As if the answer were the cells around the click. */
+    segment_object *o = s->objects[0];
+    s->view = o->view = segment_view_whole(PICTURE_W, PICTURE_H);
+    const int32_t w = s->size.mask_w, h = s->size.mask_h;
+    for (int32_t i = 0; i < w * h; i++)
+        o->logits[i] = i / w == 70 * h / PICTURE_H && i % w == 100 * w / PICTURE_W ? 5 : -5;
+    assert_true(segment_could_look_closer(s, o, given, &closer));
+    assert_true(closer.level > 0 && segment_view_holds(&closer, &point));
+    assert_ok(click(s, 2, 0, 20, 20, 1)); /* the other object's mask counts now, too */
+    assert_false(segment_could_look_closer(s, o, given, &closer));
+    roto_segmenter_close(s);
+}
+
 /* Single images are seen whole, and a video goes on after one. */
 static void images_are_seen_whole(void **state)
 {
@@ -272,6 +298,7 @@ int main(void)
         cmocka_unit_test(logits_keep_their_place_from_view_to_view),
         cmocka_unit_test(masks_are_in_the_frames_pixels),
         cmocka_unit_test(the_same_bits_with_more_threads_and_no_allocation),
+        cmocka_unit_test(clicks_are_seen_close_when_what_they_mean_is_small),
         cmocka_unit_test(images_are_seen_whole),
         cmocka_unit_test(other_values_are_refused),
     };
