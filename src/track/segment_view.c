@@ -4,9 +4,11 @@
 
 /* Of the view's side, what the objects' box may cover: at most this when the view is chosen, and
  * less than this by a level before it closes in further. */
-#define COVER 0.45f
+#define COVER 0.9f
 #define STEP 0.8f
 #define CLOSE_IN 0.9f
+/* A view has at least the width of the model over this: it may be enlarged. */
+#define FINEST 4
 
 void view_hint_add(view_hint *hint, const roto_box *box)
 {
@@ -73,7 +75,7 @@ segment_view segment_view_next(const segment_view *from, bool is_first, const vi
     }
     int32_t size[2];
     segment_view_size(frame_w, frame_h, level, size);
-    while (level > 0 && 2 * size[0] < image_w)
+    while (level > 0 && FINEST * size[0] < image_w)
         segment_view_size(frame_w, frame_h, --level, size);
     const roto_box was = {(float)from->x, (float)from->y, (float)(from->x + from->w),
                           (float)(from->y + from->h)};

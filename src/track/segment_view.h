@@ -12,8 +12,8 @@
 #include <stdbool.h>
 
 enum {
-    SEGMENT_VIEW_LEVELS = 7, /* each shows 0.8 of the one before, sideways and down */
-    SEGMENT_VIEW_FINER = 4   /* masks of views are handed out on a grid as much finer */
+    SEGMENT_VIEW_LEVELS = 11, /* each shows 0.8 of the one before, sideways and down */
+    SEGMENT_VIEW_FINER = 4    /* masks of views are handed out on a grid as much finer */
 };
 
 typedef struct segment_view {
@@ -36,7 +36,7 @@ segment_view segment_view_whole(int32_t frame_w, int32_t frame_h);
 void segment_view_size(int32_t frame_w, int32_t frame_h, int32_t level, int32_t out[2]);
 
 /* The view for the next frame. is_first: nothing was followed before, so that `from` does not
- * matter. image_w: the model's width, of which a view has at least half. */
+ * matter. image_w: the model's width, of which a view has at least a quarter. */
 segment_view segment_view_next(const segment_view *from, bool is_first, const view_hint *hint,
                                int32_t frame_w, int32_t frame_h, int32_t image_w);
 

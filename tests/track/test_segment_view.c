@@ -16,7 +16,7 @@ static segment_view next(const segment_view *from, bool is_first, const roto_box
     const segment_view v = segment_view_next(from, is_first, &hint, W, H, MODEL_W);
     assert_true(v.x >= 0 && v.y >= 0 && v.x + v.w <= W && v.y + v.h <= H);
     assert_true(v.x % 2 == 0 && v.y % 2 == 0);
-    assert_true(v.w * 2 >= MODEL_W);
+    assert_true(v.w * 4 >= MODEL_W);
     return v;
 }
 
@@ -24,7 +24,7 @@ static void a_small_object_gets_a_small_window_around_it(void **state)
 {
     (void)state;
     const segment_view whole = segment_view_whole(W, H);
-    const roto_box small = {100, 100, 140, 130}, large = {100, 100, 600, 400},
+    const roto_box small = {100, 100, 140, 130}, large = {50, 20, 840, 470},
                    corner = {840, 470, 854, 480};
     const segment_view v = next(&whole, true, &small, false);
     assert_true(v.level > 0 && v.w < W / 2);
@@ -49,13 +49,14 @@ static void the_window_closes_in_slowly_and_opens_for_what_is_lost(void **state)
     (void)state;
     const roto_box small = {400, 200, 440, 230}, grown = {350, 150, 500, 280};
     segment_view v = segment_view_whole(W, H);
-    for (int32_t level = 1; level < SEGMENT_VIEW_LEVELS && 2 * v.w * 8 / 10 >= MODEL_W; level++) {
+    for (int32_t level = 1; level < SEGMENT_VIEW_LEVELS && 4 * v.w * 8 / 10 >= MODEL_W; level++) {
         v = next(&v, false, &small, false);
         assert_int_equal(v.level, level);
     }
     const segment_view closest = v;
     v = next(&v, false, &grown, false);
-    assert_true(v.w * 0.5 > grown.x1 - grown.x0 && v.level < closest.level);
+    assert_true(v.w * 0.9 >= grown.x1 - grown.x0 && v.h * 0.9 >= grown.y1 - grown.y0);
+    assert_true(v.level < closest.level);
     v = closest;
     while (v.level > 0) {
         const segment_view wider = next(&v, false, NULL, true);
