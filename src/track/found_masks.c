@@ -21,7 +21,8 @@ roto_status found_masks_add(found_masks *m, const found_mask *mask, const rle_ma
     uint32_t *counts = memory_new_array(rle->n, sizeof(*counts));
     if (!counts)
         return ROTO_ERROR_MEMORY;
-    memcpy(counts, rle->counts, rle->n * sizeof(*counts));
+    if (rle->n > 0)
+        memcpy(counts, rle->counts, rle->n * sizeof(*counts));
     found_mask *to = &m->items[m->n++];
     *to = *mask;
     to->counts = counts;

@@ -28,9 +28,9 @@ def train(args):
         start=args.start,
         start_progress=args.start_progress,
     )
+    sequences = bank.held_out(args.pack)  # now: the pack may be gone when training ends
     loop = Loop(bank.load(args.pack), options)
     loop.run()
-    sequences = bank.held_out(args.pack)
     if sequences:
         evaluate_packed(loop.new_averaged_model(), sequences, args.device)
     print("finished", flush=True)
