@@ -67,11 +67,13 @@ typedef struct roto_segmenter_params {
                                   0: as a tracked one, which fades, as SAM 2 is published */
     int32_t max_hole_px; /* holes up to so many pixels of the mask's own grid are filled; 0: none;
                             -1: the model's (8 with the shipped one). Default -1 */
-    int32_t zoom; /* 1: look closer while all objects are small and close together, at a window of
-                     the frame that follows them: better on small objects, at the cost of a copy of
-                     each frame, and logits come on a grid four times as fine. 0: always at the
-                     whole frame. -1 (default): 1 where roto_run() is given prompts, else 0. Models
-                     with a square input of their own always see the whole frame */
+    int32_t
+        zoom; /* 1: look at a window of the frame that holds all objects and follows them, down to
+                 a quarter of the model's own pixels across; a click is asked again at a closer
+                 window while its answer is small. Better wherever objects do not fill the frame,
+                 at the cost of a copy of each frame; logits come on a grid four times as fine.
+                 0: always at the whole frame. -1 (default): 1 where roto_run() is given prompts,
+                 else 0. Models with a square input of their own always see the whole frame */
     roto_memory_params memory;
     int32_t max_batch;      /* objects computed together, 1, 2, 4 or 8; 0 leaves it to the device */
     int32_t image_clean_px; /* what roto_segmenter_candidate() writes has holes of up to so many
