@@ -12,6 +12,7 @@
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
 
+#include "base/team.h"
 #include "graph/graph.h"
 
 typedef enum precision {
@@ -80,6 +81,9 @@ typedef struct backend_table {
 
     roto_status (*open)(const backend_params *params, backend **out);
     void (*close)(backend *b);
+
+    /* Its threads, which the host may use while no graph runs. NULL: it has none. */
+    team *(*host_team)(backend *b);
 
     /* `g` has to outlive the executable: constants may be read in place. */
     roto_status (*compile)(backend *b, const graph *g, executable **out);

@@ -2,13 +2,16 @@
 #ifndef MODELS_FRAME_INPUT_H
 #define MODELS_FRAME_INPUT_H
 
+#include "base/team.h"
+
 #include <roto/image.h>
 
 typedef struct frame_input frame_input;
 
-/* For an input of width x height; a channel's value is (byte / 255 - mean) / std, in RGB order. */
+/* For an input of width x height; a channel's value is (byte / 255 - mean) / std, in RGB order.
+ * Rows are shared out among the team, which has to outlive it; NULL: the caller alone. */
 roto_status frame_input_new(int32_t width, int32_t height, const float mean[3], const float std[3],
-                            frame_input **out);
+                            team *t, frame_input **out);
 void frame_input_free(frame_input *f); /* NULL is fine */
 
 /* Makes ready for images of that size, so that filling allocates nothing. */

@@ -21,6 +21,8 @@ enum {
 
 /* One object keeps the cores of a CPU busy, and its keys stay in the cache. */
 enum { CPU_BATCH = 1 };
+/* At most so many threads resize pictures where the backend has none. */
+enum { HOST_THREADS = 8 };
 
 roto_segmenter_params roto_segmenter_params_default(void)
 {
@@ -119,7 +121,15 @@ static roto_status open_backend(roto_segmenter *s)
         .n_threads = c->n_threads ? c->n_threads : most,
         .device = device_index,
     };
-    return s->table->open(&params, &s->backend);
+    ROTO_TRY(s->table->open(&params, &s->backend));
+    if (s->table->host_team) {
+        s->team = s->table->host_team(s->backend);
+        return ROTO_OK;
+    }
+    const int n = params.n_threads < HOST_THREADS ? params.n_threads : HOST_THREADS;
+    ROTO_TRY(team_new(n, &s->own_team));
+    s->team = s->own_team;
+    return ROTO_OK;
 }
 
 static void describe(roto_segmenter *s)
@@ -285,6 +295,7 @@ void roto_segmenter_close(roto_segmenter *s)
     forget_size(s);
     if (s->backend)
         s->table->close(s->backend);
+    team_free(s->own_team);
     sam2_model_free(s->model);
     free(s->held_bytes);
     free(s->objects);
@@ -353,7 +364,7 @@ static roto_status make_sized(roto_segmenter *s, const sam2_size *size)
     forget_spare(s);
     s->size = *size;
     for (int i = 0; i < (s->zoom ? SEGMENT_VIEW_LEVELS : 1); i++)
-        ROTO_TRY(frame_input_new(size->image_w, size->image_h, c->image_mean, c->image_std,
+        ROTO_TRY(frame_input_new(size->image_w, size->image_h, c->image_mean, c->image_std, s->team,
                                  &s->inputs[i]));
     const int32_t finer = s->zoom ? SEGMENT_VIEW_FINER : 1;
     s->shown_w = size->mask_w * finer;

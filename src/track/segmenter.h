@@ -68,6 +68,7 @@ struct roto_segmenter {
     sam2_model *model;
     const backend_table *table;
     backend *backend;
+    team *team, *own_team; /* resizes pictures; its own where the backend has no threads */
     char description[512];
 
     /* What depends on the model's input size; made with the first frame. */

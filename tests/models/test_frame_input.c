@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const float mean[3] = {0.485f, 0.456f, 0.406f}, deviation[3] = {0.229f, 0.224f, 0.225f};
 
@@ -42,12 +43,29 @@ static double clamp(double v)
     return v < 0 ? 0 : v > 255 ? 255 : v;
 }
 
+static void assert_same_with_a_team(const roto_image *image, const float *expected)
+{
+    static float out[OUT_W * OUT_H * 3];
+    team *t = NULL;
+    frame_input *f = NULL;
+    assert_int_equal(team_new(3, &t), ROTO_OK);
+    assert_int_equal(frame_input_new(OUT_W, OUT_H, mean, deviation, t, &f), ROTO_OK);
+    for (int run = 0; run < 3; run++) {
+        memset(out, 0, sizeof(out));
+        assert_int_equal(frame_input_fill(f, image, out), ROTO_OK);
+        assert_memory_equal(out, expected, sizeof(out));
+    }
+    frame_input_free(f);
+    team_free(t);
+}
+
 static void assert_input(const roto_image *image)
 {
     frame_input *f = NULL;
-    assert_int_equal(frame_input_new(OUT_W, OUT_H, mean, deviation, &f), ROTO_OK);
+    assert_int_equal(frame_input_new(OUT_W, OUT_H, mean, deviation, NULL, &f), ROTO_OK);
     static float out[OUT_W * OUT_H * 3];
     assert_int_equal(frame_input_fill(f, image, out), ROTO_OK);
+    assert_same_with_a_team(image, out);
     const int cw = (W + 1) / 2, ch = (H + 1) / 2;
     for (int y = 0; y < OUT_H; y++) {
         for (int x = 0; x < OUT_W; x++) {

@@ -110,6 +110,11 @@ static roto_status cpu_open(const backend_params *params, backend **out)
     return ROTO_OK;
 }
 
+static team *cpu_host_team(backend *b)
+{
+    return b->team;
+}
+
 static void run_task(void *user, int step, int task, int worker)
 {
     const executable *e = user;
@@ -322,6 +327,7 @@ const backend_table backend_cpu = {
     .name = "cpu",
     .open = cpu_open,
     .close = cpu_close,
+    .host_team = cpu_host_team,
     .compile = cpu_compile,
     .compile_bound = cpu_compile_bound,
     .release = cpu_release,
