@@ -148,7 +148,7 @@ static roto_status write_overlay(const char *path, const roto_image *image,
         status = roto_everything_map(all, map, all->width);
     if (status == ROTO_OK) {
         for (size_t i = 0; i < n; i++)
-            ids[i] = map[i] ? (uint8_t)((map[i] - 1) % UINT8_MAX + 1) : 0;
+            ids[i] = (uint8_t)(map[i] ? (map[i] - 1) % UINT8_MAX + 1 : 0);
         const roto_image picture = {.width = all->width,
                                     .height = all->height,
                                     .format = ROTO_PIXEL_GRAY8,
