@@ -103,7 +103,8 @@ roto_status found_masks_suppress(found_masks *m, size_t first, found_rank rank, 
         m->bytes -= mask->n_counts * sizeof(*mask->counts);
         free(mask->counts);
     }
-    memcpy(items, sorted, n_kept * sizeof(*items));
+    if (n_kept > 0)
+        memcpy(items, sorted, n_kept * sizeof(*items));
     m->n = first + n_kept;
     free(order);
     free(sorted);

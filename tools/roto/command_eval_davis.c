@@ -265,7 +265,7 @@ static int run(const command_line *c, const davis_options *o, const char *dir)
 int command_eval_davis(int argc, char **argv)
 {
     davis_options o = {0};
-    option options[13 + N_MEMORY_OPTIONS] = {
+    option options[14 + N_MEMORY_OPTIONS] = {
         option_choice("--prompt", "P",
                       "what is told about each object on its first frame: mask\n"
                       "(default), box, or point, a click on the pixel farthest\n"
