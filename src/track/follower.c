@@ -25,7 +25,7 @@ roto_follower_params roto_follower_params_default(void)
                               .duplicate_iou = 0.7f,
                               .duplicate_frames = 3,
                               .least_likeness = 0.6f,
-                              .return_likeness = 0.75f,
+                              .return_likeness = 0.85f,
                               .max_unsupported_s = 10,
                               .first_id = 1};
     p.tracker.confirm_hits = 2;
