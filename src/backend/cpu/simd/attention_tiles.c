@@ -2,6 +2,7 @@
  * values and weights are rounded, scores and sums are not. */
 #include "backend/cpu/simd/attention.h"
 
+#include "backend/cpu/simd/softmax.h"
 #include "backend/cpu/simd/tiles.h"
 #include "backend/cpu/simd/vec_math.h"
 
@@ -117,34 +118,18 @@ static void add_values(const attention_block *b, float *sums)
     }
 }
 
-/* Scores of one query become weights relative to the largest score so far, in the first half of
- * their memory; what was summed before is brought to the same scale. */
+/* Scores of one query become weights, in the first half of their memory. */
 static void weigh(const attention_block *b, int64_t query, float *scores)
 {
     scores[b->n_keys - 1] += b->last_bias;
-    for (int64_t i = b->n_keys; i < b->keys_padded; i++)
-        scores[i] = -INFINITY;
-    vec most = vec_load(scores);
-    for (int64_t i = VEC_LANES; i < b->keys_padded; i += VEC_LANES)
-        most = vec_max(most, vec_load(scores + i));
-    const float before = b->max[query], now = vec_max_of(most);
-    const float max = now > before ? now : before;
+    const float max = softmax_max(b, query, scores);
     vec total = vec_set(0);
     for (int64_t i = 0; i < b->keys_padded; i += VEC_LANES) {
-        /* 2^x for x <= 0; 1e-38 where that is no normal number, which is lost beside 1 */
-        const vec weight = vec_exp2_of(vec_max(vec_set(-126), vec_load(scores + i) - max), 1);
+        const vec weight = softmax_weight(scores + i, max);
         bf16_store((uint16_t *)(void *)scores + i, weight);
         total += weight;
     }
-    if (max > before) {
-        const float shrink = exp2f(before - max); /* 0 for the first block */
-        float *sums = b->sums + query * b->width_padded;
-        for (int64_t i = 0; i < b->width_padded; i += VEC_LANES)
-            vec_store(sums + i, vec_load(sums + i) * shrink);
-        b->total[query] *= shrink;
-        b->max[query] = max;
-    }
-    b->total[query] += vec_sum(total);
+    softmax_add(b, query, max, total);
 }
 
 static void attend(const attention_block *b)
