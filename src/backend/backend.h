@@ -14,6 +14,7 @@
 
 #include "base/team.h"
 #include "graph/graph.h"
+#include "graph/plan.h"
 
 typedef enum precision {
     PRECISION_FP32,
@@ -130,6 +131,11 @@ roto_status backend_choose(const char *name, const backend_table **table, int *d
  * buffers; by_tensor has room for all of its tensors. Refuses buffers that do not fit. */
 roto_status port_buffers_resolve(const graph *g, const port_buffers *ports, const backend *b,
                                  buffer **by_tensor);
+/* For backends: fuses `g` and lays it out around what is bound; *by_tensor as above, of the fused
+ * graph. What was made before a failure is the caller's as well. */
+roto_status port_buffers_lay_out(const graph *g, const plan_traits *traits,
+                                 const port_buffers *ports, const backend *b, graph **fused,
+                                 buffer ***by_tensor, graph_layout **places);
 /* ROTO_ERROR_INTERNAL when the copy would leave a buffer, or is of a kind that there is not. */
 roto_status buffer_copy_check(const buffer_copy *copy);
 

@@ -2,6 +2,9 @@
 #include "backend/backend.h"
 
 #include "base/error.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
 
 /* Inputs and outputs have memory of their own, so that any of them can be elsewhere; a graph that
  * hands an input or a constant out has none for that output. */
@@ -40,6 +43,24 @@ roto_status port_buffers_resolve(const graph *g, const port_buffers *ports, cons
             ROTO_TRY(bind(g, graph_output_at(g, i), true, ports->out[i], b, by_tensor));
     }
     return ROTO_OK;
+}
+
+roto_status port_buffers_lay_out(const graph *g, const plan_traits *traits,
+                                 const port_buffers *ports, const backend *b, graph **fused,
+                                 buffer ***by_tensor, graph_layout **places)
+{
+    ROTO_TRY(graph_fuse(g, traits, fused));
+    const size_t n_tensors = (size_t)graph_n_tensors(*fused);
+    bool *is_bound = memory_new_array(n_tensors, sizeof(*is_bound));
+    buffer **bound = *by_tensor = memory_new_array(n_tensors, sizeof(*bound));
+    roto_status status =
+        is_bound && bound ? port_buffers_resolve(*fused, ports, b, bound) : ROTO_ERROR_MEMORY;
+    for (size_t t = 0; status == ROTO_OK && t < n_tensors; t++)
+        is_bound[t] = bound[t] != NULL;
+    if (status == ROTO_OK)
+        status = graph_layout_new(*fused, traits, is_bound, places);
+    free(is_bound);
+    return status;
 }
 
 roto_status buffer_copy_check(const buffer_copy *c)

@@ -214,26 +214,9 @@ static roto_status allocate_run_memory(executable *e)
     return ROTO_OK;
 }
 
-static roto_status lay_out(executable *e, const graph *g, const port_buffers *ports)
-{
-    ROTO_TRY(graph_fuse(g, &traits, &e->g));
-    const size_t n_tensors = (size_t)graph_n_tensors(e->g);
-    bool *is_bound = memory_new_array(n_tensors, sizeof(*is_bound));
-    e->bound = memory_new_array(n_tensors, sizeof(*e->bound));
-    roto_status status = is_bound && e->bound
-                             ? port_buffers_resolve(e->g, ports, e->owner, e->bound)
-                             : ROTO_ERROR_MEMORY;
-    for (size_t t = 0; status == ROTO_OK && t < n_tensors; t++)
-        is_bound[t] = e->bound[t] != NULL;
-    if (status == ROTO_OK)
-        status = graph_layout_new(e->g, &traits, is_bound, &e->layout);
-    free(is_bound);
-    return status;
-}
-
 static roto_status build(executable *e, const graph *g, const port_buffers *ports)
 {
-    ROTO_TRY(lay_out(e, g, ports));
+    ROTO_TRY(port_buffers_lay_out(g, &traits, ports, e->owner, &e->g, &e->bound, &e->layout));
     const int n_nodes = graph_n_nodes(e->g);
     e->arena = memory_new_aligned(e->layout->arena_bytes ? e->layout->arena_bytes : 1);
     e->kernels = memory_new_array(2 * (size_t)n_nodes, sizeof(*e->kernels));
