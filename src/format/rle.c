@@ -124,22 +124,36 @@ roto_status rle_encode_columns(const uint8_t *mask, int32_t width, int32_t heigh
                                                                            : ROTO_ERROR_MEMORY;
 }
 
+bool rle_next_strip(const rle_mask *rle, rle_strip *strip)
+{
+    strip->y += strip->n;
+    while (strip->left == 0) {
+        if (strip->next + 1 >= rle->n)
+            return false;
+        strip->at += rle->counts[strip->next];
+        strip->left = rle->counts[strip->next + 1];
+        strip->x = (int32_t)(strip->at / rle->height);
+        strip->y = (int32_t)(strip->at % rle->height);
+        strip->at += strip->left;
+        strip->next += 2;
+    }
+    if (strip->y == rle->height) {
+        strip->y = 0;
+        strip->x++;
+    }
+    const int32_t room = rle->height - strip->y;
+    strip->n = strip->left < (uint32_t)room ? (int32_t)strip->left : room;
+    strip->left -= (uint32_t)strip->n;
+    return true;
+}
+
 void rle_decode(const rle_mask *rle, uint8_t value, uint8_t *mask, ptrdiff_t stride_bytes)
 {
     for (int32_t y = 0; y < rle->height; y++)
         memset(mask + y * stride_bytes, 0, (size_t)rle->width);
-    int64_t at = 0;
-    for (size_t i = 0; i < rle->n; at += rle->counts[i++]) {
-        if (i % 2 == 0)
-            continue;
-        int32_t x = (int32_t)(at / rle->height), y = (int32_t)(at % rle->height);
-        for (uint32_t k = 0; k < rle->counts[i]; k++) {
-            mask[y * stride_bytes + x] = value;
-            if (++y == rle->height) {
-                y = 0;
-                x++;
-            }
-        }
+    for (rle_strip s = {0}; rle_next_strip(rle, &s);) {
+        for (int32_t y = s.y; y < s.y + s.n; y++)
+            mask[y * stride_bytes + s.x] = value;
     }
 }
 

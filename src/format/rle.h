@@ -9,6 +9,7 @@
 #define FORMAT_RLE_H
 
 #include <roto/error.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,17 @@ roto_status rle_take(const uint32_t *counts, size_t n, int32_t width, int32_t he
 
 /* Writes `value` on the object, 0 elsewhere. */
 void rle_decode(const rle_mask *rle, uint8_t value, uint8_t *mask, ptrdiff_t stride_bytes);
+
+/* Pixels on the object that lie below each other: n from (x, y) on. Start with {0}. */
+typedef struct rle_strip {
+    int32_t x, y, n;
+    uint32_t left; /* of the run, after this strip */
+    size_t next;   /* count after the run */
+    int64_t at;    /* pixels up to the run's end */
+} rle_strip;
+
+/* The next strip; false when there is none. */
+bool rle_next_strip(const rle_mask *rle, rle_strip *strip);
 
 /* Pixels on the object. */
 int64_t rle_area(const rle_mask *rle);

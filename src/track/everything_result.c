@@ -125,18 +125,9 @@ static int by_area(const void *a, const void *b)
 
 static void draw(const rle_mask *rle, uint16_t id, uint16_t *map, ptrdiff_t stride)
 {
-    int64_t at = 0;
-    for (size_t i = 0; i < rle->n; at += rle->counts[i++]) {
-        if (i % 2 == 0)
-            continue;
-        int32_t x = (int32_t)(at / rle->height), y = (int32_t)(at % rle->height);
-        for (uint32_t k = 0; k < rle->counts[i]; k++) {
-            map[y * stride + x] = id;
-            if (++y == rle->height) {
-                y = 0;
-                x++;
-            }
-        }
+    for (rle_strip s = {0}; rle_next_strip(rle, &s);) {
+        for (int32_t y = s.y; y < s.y + s.n; y++)
+            map[y * stride + s.x] = id;
     }
 }
 
