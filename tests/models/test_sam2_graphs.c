@@ -4,7 +4,7 @@
  *
  * Files named as arguments take the place of the committed ones: script/test-parity. */
 #include "support/cmocka_all.h"
-#include "support/golden.h"
+#include "support/published.h"
 #include "support/relative_l2.h"
 #include "support/synthetic.h"
 
@@ -65,10 +65,7 @@ static fixture fixture_new(const char *path, const char *backend_name, precision
     fixture f = {.path = path, .table = backend_find(backend_name)};
     f.precision = prec;
     f.golden = golden_open(path);
-    const char *config = golden_metadata(f.golden, "roto.config");
-    f.tensors = synthetic_from_list(golden_metadata(f.golden, "roto.tensors"));
-    assert_ok(
-        sam2_model_new(config, (int64_t)strlen(config), f.tensors.tensors, f.tensors.n, &f.model));
+    f.model = published_model(f.golden, &f.tensors);
     f.size = sam2_size_for(&f.model->config, 128, 96);
     f.cells = (int64_t)f.size.w * f.size.h;
     f.d = f.model->config.d_model;
@@ -384,16 +381,10 @@ static void named_file_in_bf16_is_near_pytorch(void **state)
 
 int main(int n_arguments, char **arguments)
 {
-    if (n_arguments > 1) {
-        int failed = 0;
-        for (int i = 1; i < n_arguments; i++) {
-            const struct CMUnitTest tests[] = {
-                cmocka_unit_test_prestate(named_file_equals_pytorch, arguments[i]),
-                cmocka_unit_test_prestate(named_file_in_bf16_is_near_pytorch, arguments[i])};
-            failed += cmocka_run_group_tests(tests, NULL, NULL);
-        }
-        return failed;
-    }
+    struct CMUnitTest named[] = {cmocka_unit_test(named_file_equals_pytorch),
+                                 cmocka_unit_test(named_file_in_bf16_is_near_pytorch)};
+    if (n_arguments > 1)
+        return published_run_named(n_arguments, arguments, named, 2);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_small_model_equals_pytorch_on_the_reference),
         cmocka_unit_test(the_small_model_equals_pytorch),

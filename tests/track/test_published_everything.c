@@ -3,7 +3,7 @@
  * small regions removed.
  *
  * Files named as arguments take the place of the committed one: script/test-parity. */
-#include "support/golden.h"
+#include "support/published.h"
 #include "track/segmenter_fixture.h"
 
 #include "format/rle.h"
@@ -44,11 +44,7 @@ enum {
 
 static roto_segmenter *open_golden(const golden *g, synthetic_model *tensors)
 {
-    const char *config = golden_metadata(g, "roto.config");
-    *tensors = synthetic_from_list(golden_metadata(g, "roto.tensors"));
-    sam2_model *model = NULL;
-    assert_ok(
-        sam2_model_new(config, (int64_t)strlen(config), tensors->tensors, tensors->n, &model));
+    sam2_model *model = published_model(g, tensors);
     roto_segmenter_params params = roto_segmenter_params_default();
     params.compute.n_threads = 2;
     roto_segmenter *s = NULL;
@@ -213,15 +209,9 @@ static void named_file_is_as_published(void **state)
 
 int main(int n_arguments, char **arguments)
 {
-    if (n_arguments > 1) {
-        int failed = 0;
-        for (int i = 1; i < n_arguments; i++) {
-            const struct CMUnitTest tests[] = {
-                cmocka_unit_test_prestate(named_file_is_as_published, arguments[i])};
-            failed += cmocka_run_group_tests(tests, NULL, NULL);
-        }
-        return failed;
-    }
+    struct CMUnitTest named[] = {cmocka_unit_test(named_file_is_as_published)};
+    if (n_arguments > 1)
+        return published_run_named(n_arguments, arguments, named, 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hiera_tiny_finds_what_the_published_generator_finds),
     };

@@ -3,7 +3,7 @@
  * (python/roto/train/published_image.py).
  *
  * Files named as arguments take the place of the committed one: script/test-parity. */
-#include "support/golden.h"
+#include "support/published.h"
 #include "support/relative_l2.h"
 #include "track/segmenter_fixture.h"
 
@@ -39,11 +39,7 @@ typedef struct answers {
 static answers answers_open(const char *path)
 {
     answers a = {.golden = golden_open(path)};
-    const char *config = golden_metadata(a.golden, "roto.config");
-    a.tensors = synthetic_from_list(golden_metadata(a.golden, "roto.tensors"));
-    sam2_model *model = NULL;
-    assert_ok(
-        sam2_model_new(config, (int64_t)strlen(config), a.tensors.tensors, a.tensors.n, &model));
+    sam2_model *model = published_model(a.golden, &a.tensors);
     roto_segmenter_params params = roto_segmenter_params_default();
     params.compute.n_threads = 2;
     params.image_clean_px = CLEAN_PX;
@@ -202,15 +198,9 @@ static void named_file_is_as_published(void **state)
 
 int main(int n_arguments, char **arguments)
 {
-    if (n_arguments > 1) {
-        int failed = 0;
-        for (int i = 1; i < n_arguments; i++) {
-            const struct CMUnitTest tests[] = {
-                cmocka_unit_test_prestate(named_file_is_as_published, arguments[i])};
-            failed += cmocka_run_group_tests(tests, NULL, NULL);
-        }
-        return failed;
-    }
+    struct CMUnitTest named[] = {cmocka_unit_test(named_file_is_as_published)};
+    if (n_arguments > 1)
+        return published_run_named(n_arguments, arguments, named, 1);
     const struct CMUnitTest tests[] = {cmocka_unit_test(hiera_tiny_answers_as_published)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

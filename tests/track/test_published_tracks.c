@@ -3,7 +3,7 @@
  * (published_track.py).
  *
  * Files named as arguments take the place of the committed ones: script/test-parity. */
-#include "support/golden.h"
+#include "support/published.h"
 #include "support/relative_l2.h"
 #include "track/segmenter_fixture.h"
 
@@ -68,11 +68,7 @@ static int number(const golden *g, const char *key)
 static track track_open(const char *path)
 {
     track t = {.golden = golden_open(path)};
-    const char *config = golden_metadata(t.golden, "roto.config");
-    t.tensors = synthetic_from_list(golden_metadata(t.golden, "roto.tensors"));
-    sam2_model *model = NULL;
-    assert_ok(
-        sam2_model_new(config, (int64_t)strlen(config), t.tensors.tensors, t.tensors.n, &model));
+    sam2_model *model = published_model(t.golden, &t.tensors);
     roto_segmenter_params params = roto_segmenter_params_default();
     params.compute.n_threads = 2;
     params.max_conditioning = MEMORY_BANK_MAX_CONDITIONING;
@@ -344,15 +340,9 @@ static void named_track_is_as_published(void **state)
 
 int main(int n_arguments, char **arguments)
 {
-    if (n_arguments > 1) {
-        int failed = 0;
-        for (int i = 1; i < n_arguments; i++) {
-            const struct CMUnitTest tests[] = {
-                cmocka_unit_test_prestate(named_track_is_as_published, arguments[i])};
-            failed += cmocka_run_group_tests(tests, NULL, NULL);
-        }
-        return failed;
-    }
+    struct CMUnitTest named[] = {cmocka_unit_test(named_track_is_as_published)};
+    if (n_arguments > 1)
+        return published_run_named(n_arguments, arguments, named, 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hiera_tiny_tracks_as_published),
         cmocka_unit_test(hiera_tiny_edits_as_published),
