@@ -11,6 +11,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
+from gpu_times import times_ms
+
 # Name, batch, heads, width of a head, queries, keys. Values of memory attention are 256 wide here: PyTorch
 # takes no others, and the official code projects its 64 to 256 first.
 ROWS = [
@@ -23,20 +25,6 @@ ROWS = [
 ]
 
 
-def times_ms(run, n=60):
-    for _ in range(3):
-        run()
-    times = []
-    for _ in range(n):
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        start.record()
-        run()
-        end.record()
-        end.synchronize()
-        times.append(start.elapsed_time(end))
-    return times
-
-
 def main():
     about = {"peer": f"PyTorch {torch.__version__}", "device": torch.cuda.get_device_name(), "precision": "bf16"}
     for name, batch, heads, width, queries, keys in ROWS:
@@ -45,7 +33,7 @@ def main():
         for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION):
             try:
                 with sdpa_kernel(backend):
-                    times = times_ms(lambda: scaled_dot_product_attention(q, k, v))
+                    times = times_ms(lambda: scaled_dot_product_attention(q, k, v), 60)
             except RuntimeError as error:  # not every installation has both
                 print(json.dumps({**about, "row": name, "kernel": backend.name, "error": str(error)[:200]}), flush=True)
                 continue

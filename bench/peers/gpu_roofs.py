@@ -8,19 +8,11 @@ import statistics
 
 import torch
 
+from gpu_times import times_ms
 
-def median_seconds(run, n=20):
-    for _ in range(3):
-        run()
-    times = []
-    for _ in range(n):
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        start.record()
-        run()
-        end.record()
-        end.synchronize()
-        times.append(start.elapsed_time(end) * 1e-3)
-    return statistics.median(times)
+
+def median_seconds(run):
+    return statistics.median(times_ms(run, 20)) * 1e-3
 
 
 def main():
