@@ -6,12 +6,15 @@
  *   --objects N       default 1
  *   --size W H        of the frames, default 1024 1024
  *   --frames N        to time, default 100; 20 more come first
+ *   --parts           also where a frame's time goes: first what the host spends on each part while
+ *                     the device works beside it, then with the device done after each part
  *   --check IOU       also tracks on the CPU in fp32 and compares the masks of the first frames:
  *                     fails where they overlap by less
  */
 #include <roto/roto.h>
 
 #include "base/clock.h"
+#include "track/segmenter.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -26,6 +29,7 @@ typedef struct options {
     roto_precision precision;
     int n_objects, w, h, n_frames;
     double least_iou; /* 0: do not compare */
+    bool parts;
 } options;
 
 static bool parse(int argc, char **argv, options *o)
@@ -41,6 +45,8 @@ static bool parse(int argc, char **argv, options *o)
         const int left = argc - i - 1;
         if (strncmp(name, "--", 2) != 0 && !o->model)
             o->model = name;
+        else if (strcmp(name, "--parts") == 0)
+            o->parts = true;
         else if (left < 1)
             return false;
         else if (strcmp(name, "--device") == 0)
@@ -79,12 +85,12 @@ static roto_image draw(const options *o, uint8_t *rgb, int frame)
                         .stride_bytes = {3 * (ptrdiff_t)o->w}};
 }
 
-static roto_status open_one(const options *o, const char *device, roto_precision precision,
+static roto_status open_one(const options *o, const char *device, roto_precision arithmetic,
                             roto_segmenter **out)
 {
     roto_segmenter_params params = roto_segmenter_params_default();
     params.compute.device = device;
-    params.compute.precision = precision;
+    params.compute.precision = arithmetic;
     params.max_objects = o->n_objects;
     roto_status status = roto_segmenter_open(o->model, &params, out);
     for (int i = 0; i < o->n_objects && status == ROTO_OK; i++) {
@@ -170,6 +176,36 @@ static roto_status check(const options *o, uint8_t *rgb, bool *ok)
     return status;
 }
 
+/* Means over the timed frames, of the segmenter's parts and of handing its results out. */
+static roto_status time_parts(const options *o, roto_segmenter *s, uint8_t *rgb, bool waits)
+{
+    static const char *const names[SEGMENT_N_PARTS] = {"input",  "encode", "recall",  "decode",
+                                                       "wait", "choose", "remember"};
+    const int first = WARM_FRAMES + o->n_frames;
+    double ms[SEGMENT_N_PARTS] = {0}, results_ms = 0;
+    s->waits_for_parts = waits;
+    for (int i = first; i < first + o->n_frames; i++) {
+        const roto_image image = draw(o, rgb, i);
+        const roto_segment *segments;
+        int32_t n;
+        roto_status status = roto_segmenter_frame(s, &image, i, NULL, NULL);
+        for (int part = 0; part < SEGMENT_N_PARTS; part++)
+            ms[part] += (double)s->part_ns[part] * 1e-6 / o->n_frames;
+        const int64_t start = clock_now_ns();
+        if (status == ROTO_OK)
+            status = roto_segmenter_results(s, &segments, &n);
+        if (status != ROTO_OK)
+            return status;
+        results_ms += (double)(clock_now_ns() - start) * 1e-6 / o->n_frames;
+    }
+    s->waits_for_parts = false;
+    printf("{\"parts\": \"%s\"", waits ? "device" : "host");
+    for (int part = 0; part < SEGMENT_N_PARTS; part++)
+        printf(", \"%s_ms\": %.3f", names[part], ms[part]);
+    printf(", \"results_ms\": %.3f}\n", results_ms);
+    return ROTO_OK;
+}
+
 static roto_status measure(const options *o, uint8_t *rgb, double *ms)
 {
     roto_segmenter *s = NULL;
@@ -190,6 +226,10 @@ static roto_status measure(const options *o, uint8_t *rgb, double *ms)
                o->device, o->precision == ROTO_PRECISION_BF16 ? "bf16" : "fp32", o->n_objects,
                ms[o->n_frames / 2], ms[(o->n_frames * 99 - 1) / 100], 1e3 / ms[o->n_frames / 2],
                times.input_s * 1e3, first_s);
+    if (status == ROTO_OK && o->parts)
+        status = time_parts(o, s, rgb, false);
+    if (status == ROTO_OK && o->parts)
+        status = time_parts(o, s, rgb, true);
     roto_segmenter_close(s);
     return status;
 }

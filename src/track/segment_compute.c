@@ -208,12 +208,13 @@ roto_status segment_track(roto_segmenter *s, segment_object **objects, int32_t n
         done = end;
     }
     ROTO_TRY(s->table->wait(s->backend)); /* the one of a frame without prompts */
+    segment_times_end(s, SEGMENT_WAIT);
     for (int32_t i = 0; i < n; i++) {
         take_answer(s, objects[i], i, true, true);
         objects[i]->source = ROTO_SEGMENT_TRACKED;
         objects[i]->given.frame = -1;
     }
-    segment_times_end(s, SEGMENT_DECODE);
+    segment_times_end(s, SEGMENT_CHOOSE);
     return ROTO_OK;
 }
 

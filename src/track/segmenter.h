@@ -58,6 +58,8 @@ typedef enum segment_part {
     SEGMENT_ENCODE,
     SEGMENT_RECALL,
     SEGMENT_DECODE,
+    SEGMENT_WAIT,
+    SEGMENT_CHOOSE,
     SEGMENT_REMEMBER,
     SEGMENT_N_PARTS
 } segment_part;
@@ -110,6 +112,7 @@ struct roto_segmenter {
 
     int64_t part_ns[SEGMENT_N_PARTS]; /* of the latest frame */
     int64_t part_end_ns;              /* when the latest part ended */
+    bool waits_for_parts; /* each part until the device has done it, for benchmarks */
 };
 
 /* segmenter.c */
