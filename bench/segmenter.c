@@ -179,8 +179,8 @@ static roto_status check(const options *o, uint8_t *rgb, bool *ok)
 /* Means over the timed frames, of the segmenter's parts and of handing its results out. */
 static roto_status time_parts(const options *o, roto_segmenter *s, uint8_t *rgb, bool waits)
 {
-    static const char *const names[SEGMENT_N_PARTS] = {"input",  "encode", "recall",  "decode",
-                                                       "wait", "choose", "remember"};
+    static const char *const names[SEGMENT_N_PARTS] = {"input", "encode", "recall",  "decode",
+                                                       "wait",  "choose", "remember"};
     const int first = WARM_FRAMES + o->n_frames;
     double ms[SEGMENT_N_PARTS] = {0}, results_ms = 0;
     s->waits_for_parts = waits;

@@ -36,6 +36,13 @@ typedef struct backend_params {
 typedef struct backend backend;
 typedef struct executable executable;
 
+/* What is enqueued in a queue is done in its order; between queues only queue_after() orders. */
+typedef enum backend_queue {
+    QUEUE_MAIN,  /* what somebody waits for */
+    QUEUE_AHEAD, /* what will be needed later; uses what the other one leaves idle */
+    BACKEND_N_QUEUES
+} backend_queue;
+
 typedef enum buffer_kind {
     BUFFER_DEVICE,      /* what executables read and write: floats */
     BUFFER_DEVICE_BF16, /* kept as bfloat16; only copies from and to the device's read and write it
@@ -57,6 +64,7 @@ typedef struct buffer {
 enum { BACKEND_MAX_PORTS = 16 };
 typedef struct port_buffers {
     buffer *in[BACKEND_MAX_PORTS], *out[BACKEND_MAX_PORTS];
+    backend_queue queue; /* that runs are enqueued in */
 } port_buffers;
 
 /* to[to_at + i] = from[from_at + i] for 0 <= i < n, rounded to nearest even where `to` is kept as
@@ -106,18 +114,23 @@ typedef struct backend_table {
     roto_status (*buffer_new)(backend *b, buffer_kind kind, size_t n, buffer **out);
     void (*buffer_free)(buffer *of); /* waits first; NULL is fine */
 
-    /* Appends a run, or copies that are independent of each other (not from host to host), to what
-     * the device has to do. Neither allocates nor waits. Until the next wait() the host leaves
+    /* Appends a run, or copies that are independent of each other (not from host to host), to a
+     * queue. Neither allocates nor waits. Until the next wait() the host leaves
      * alone what the work reads of its memory, and what the work writes there is not defined. */
     roto_status (*enqueue)(executable *e);
-    roto_status (*copy)(backend *b, const buffer_copy *copies, int n);
-    /* Returns when everything is done; reports what failed meanwhile. */
+    roto_status (*copy)(backend *b, backend_queue queue, const buffer_copy *copies, int n);
+    /* What `waiting` is given from now on comes after all that `other` was given so far. */
+    roto_status (*queue_after)(backend *b, backend_queue waiting, backend_queue other);
+    /* Returns when everything in QUEUE_MAIN is done; reports what failed meanwhile. */
     roto_status (*wait)(backend *b);
 
     /* Runs once timing every kernel; *infos belongs to the executable. */
     roto_status (*profile)(executable *e, const kernel_info **infos, int *n_infos);
 
-    size_t (*memory_bytes)(const executable *e); /* arena, packed weights and workspace */
+    /* Arena, packed weights and workspace, also where other executables use them, too. */
+    size_t (*memory_bytes)(const executable *e);
+
+    int largest_batch; /* of objects that are better computed together than one after the other */
 } backend_table;
 
 /* NULL when there is no backend of that name. */

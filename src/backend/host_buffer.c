@@ -61,9 +61,9 @@ static void widen_all(float *to, const uint16_t *from, size_t n)
     }
 }
 
-roto_status host_buffer_copy(backend *b, const buffer_copy *copies, int n)
+roto_status host_buffer_copy(backend *b, backend_queue queue, const buffer_copy *copies, int n)
 {
-    (void)b;
+    (void)b, (void)queue;
     for (int i = 0; i < n; i++) {
         const buffer_copy *c = &copies[i];
         ROTO_TRY(buffer_copy_check(c));
@@ -76,6 +76,12 @@ roto_status host_buffer_copy(backend *b, const buffer_copy *copies, int n)
         else
             widen_all(to, from, c->n);
     }
+    return ROTO_OK;
+}
+
+roto_status host_queue_after(backend *b, backend_queue waiting, backend_queue other)
+{
+    (void)b, (void)waiting, (void)other;
     return ROTO_OK;
 }
 

@@ -26,7 +26,8 @@ typedef struct layouter {
     alias *aliases;
     int *n_readers; /* nodes and outputs that read a tensor */
     bool *is_output;
-    buffer *buffers; /* those placed so far, by rising offset */
+    uint8_t *element_bytes; /* by tensor */
+    buffer *buffers;        /* those placed so far, by rising offset */
     int n_buffers;
 } layouter;
 
@@ -217,7 +218,8 @@ static roto_status place_roots(layouter *l)
             graph_tensor_at(l->g, t)->role == TENSOR_CONSTANT)
             continue;
         buffer root = roots[t];
-        size_t bytes = (size_t)shape_count(shape_of(l, t)) * dtype_bytes(DTYPE_F32);
+        const size_t count = (size_t)shape_count(shape_of(l, t));
+        const size_t bytes = count * l->element_bytes[t];
         root.bytes = (bytes + MEMORY_ALIGN_BYTES - 1) / MEMORY_ALIGN_BYTES * MEMORY_ALIGN_BYTES;
         if (bytes <= l->traits->apart_bytes) {
             root.first = 0;
@@ -239,15 +241,32 @@ static void resolve_places(layouter *l)
     for (tensor_id t = 0; t < graph_n_tensors(l->g); t++) {
         tensor_place *place = &l->layout->places[t];
         place->root = l->aliases[t].root;
+        place->element_bytes = l->element_bytes[t];
         if (graph_tensor_at(l->g, t)->role == TENSOR_CONSTANT) {
             place->kind = PLACE_CONSTANT;
             continue;
         }
         int64_t offset = l->aliases[t].offset;
-        place->offset_bytes =
-            l->layout->places[place->root].offset_bytes + (size_t)offset * dtype_bytes(DTYPE_F32);
+        place->offset_bytes = l->layout->places[place->root].offset_bytes +
+                              (size_t)offset * l->element_bytes[place->root];
         place->kind = is_bound(l, place->root) ? PLACE_BOUND : PLACE_ARENA;
     }
+}
+
+static roto_status choose_bytes(layouter *l)
+{
+    const tensor_id n_tensors = graph_n_tensors(l->g);
+    for (tensor_id t = 0; t < n_tensors; t++)
+        l->element_bytes[t] = (uint8_t)dtype_bytes(DTYPE_F32);
+    if (l->traits->choose_bytes)
+        ROTO_TRY(l->traits->choose_bytes(l->g, l->bound, l->element_bytes));
+    for (tensor_id t = 0; t < n_tensors; t++) {
+        const tensor_id root = l->aliases[t].root;
+        if (l->element_bytes[t] != l->element_bytes[root])
+            return roto_fail(ROTO_ERROR_INTERNAL, "'%s' shares memory with '%s' of another type",
+                             graph_tensor_at(l->g, t)->name, graph_tensor_at(l->g, root)->name);
+    }
+    return ROTO_OK;
 }
 
 static roto_status lay_out(layouter *l)
@@ -272,6 +291,7 @@ static roto_status lay_out(layouter *l)
         if (op == OP_RESHAPE || op == OP_SLICE)
             place_windows(l, i);
     }
+    ROTO_TRY(choose_bytes(l));
     ROTO_TRY(place_roots(l));
     resolve_places(l);
     return ROTO_OK;
@@ -292,11 +312,14 @@ roto_status graph_layout_new(const graph *g, const plan_traits *traits, const bo
     l.aliases = memory_new_array(n_tensors, sizeof(*l.aliases));
     l.n_readers = memory_new_array(n_tensors, sizeof(*l.n_readers));
     l.is_output = memory_new_array(n_tensors, sizeof(*l.is_output));
-    if (l.layout->places && l.layout->skipped && l.aliases && l.n_readers && l.is_output)
+    l.element_bytes = memory_new_array(n_tensors, sizeof(*l.element_bytes));
+    if (l.layout->places && l.layout->skipped && l.aliases && l.n_readers && l.is_output &&
+        l.element_bytes)
         status = lay_out(&l);
     free(l.aliases);
     free(l.n_readers);
     free(l.is_output);
+    free(l.element_bytes);
     free(l.buffers);
     if (status != ROTO_OK) {
         graph_layout_free(l.layout);

@@ -14,6 +14,10 @@ typedef struct plan_traits {
                    copied */
     size_t apart_bytes; /* tensors of at most so many bytes share memory with none, so that nodes
                            which do not need each other's results can run at the same time */
+    /* Chooses how many bytes an element of each tensor takes, 2 or 4, of a fused graph whose
+     * tensors with bound[t] have a place elsewhere; tensors that may share memory (reshapes,
+     * slices, concatenations) take the same. NULL: 4. */
+    roto_status (*choose_bytes)(const graph *g, const bool *bound, uint8_t *element_bytes);
 } plan_traits;
 
 /* Rewrites `g` into a new graph with the same inputs and outputs (same order and names) and the
@@ -28,10 +32,11 @@ typedef enum place_kind {
 
 typedef struct tensor_place {
     place_kind kind;
-    size_t offset_bytes; /* in the arena or in root's memory, a multiple of 4; of 64 unless the
-                            tensor is a view */
+    size_t offset_bytes; /* in the arena or in root's memory, a multiple of element_bytes; of 64
+                            unless the tensor is a view */
     int64_t row_stride;  /* elements from one row (the last dimension) to the next */
     tensor_id root;      /* whose memory it is in: its own, or that of what it is a view of */
+    uint8_t element_bytes;
 } tensor_place;
 
 typedef struct graph_layout {

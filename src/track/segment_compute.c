@@ -34,7 +34,7 @@ static void copy_floats(float *to, const float *from, int64_t n)
 
 static roto_status copy(const roto_segmenter *s, const buffer_copy *copies, int n)
 {
-    return s->table->copy(s->backend, copies, n);
+    return s->table->copy(s->backend, QUEUE_MAIN, copies, n);
 }
 
 /* For the follower, which looks at them when the frame's masks are there. */

@@ -177,7 +177,7 @@ static roto_status fill_positions(const segment_graphs *s, const segment_graph *
     memory_window_places(s->window, n_conditioning, host->data);
     roto_status status = ROTO_OK;
     for (int32_t i = 0; i < batch && status == ROTO_OK; i++)
-        status = s->table->copy(s->backend,
+        status = s->table->copy(s->backend, QUEUE_MAIN,
                                 &(buffer_copy){.to = c->ports.in[ATTENTION_IN_POSITIONS],
                                                .to_at = (size_t)i * stride,
                                                .from = host,

@@ -19,8 +19,6 @@ enum {
     MAX_MARGIN = 1024
 };
 
-/* One object keeps the cores of a CPU busy, and its keys stay in the cache. */
-enum { CPU_BATCH = 1 };
 /* At most so many threads resize pictures where the backend has none. */
 enum { HOST_THREADS = 8 };
 
@@ -324,13 +322,6 @@ const char *roto_segmenter_describe(const roto_segmenter *s)
     return s ? s->description : "";
 }
 
-static int32_t largest_batch(const roto_segmenter *s)
-{
-    if (s->params.max_batch)
-        return s->params.max_batch;
-    return s->table == &backend_cuda ? MAX_BATCH : CPU_BATCH;
-}
-
 static roto_status make_exchange(roto_segmenter *s)
 {
     const sam2_config *c = &s->model->config;
@@ -348,8 +339,8 @@ static roto_status make_exchange(roto_segmenter *s)
     buffer *host = NULL;
     ROTO_TRY(s->table->buffer_new(s->backend, BUFFER_HOST, d, &host));
     memcpy(host->data, s->model->no_obj_ptr, d * sizeof(float));
-    roto_status status =
-        s->table->copy(s->backend, &(buffer_copy){.to = s->no_pointer, .from = host, .n = d}, 1);
+    roto_status status = s->table->copy(
+        s->backend, QUEUE_MAIN, &(buffer_copy){.to = s->no_pointer, .from = host, .n = d}, 1);
     if (status == ROTO_OK)
         status = s->table->wait(s->backend);
     s->table->buffer_free(host);
@@ -360,6 +351,8 @@ static roto_status make_sized(roto_segmenter *s, const sam2_size *size)
 {
     const sam2_config *c = &s->model->config;
     const size_t pixels = (size_t)size->mask_w * (size_t)size->mask_h;
+    const int32_t batch =
+        s->params.max_batch ? s->params.max_batch : (int32_t)s->table->largest_batch;
     forget_size(s);
     forget_spare(s);
     s->size = *size;
@@ -371,8 +364,8 @@ static roto_status make_sized(roto_segmenter *s, const sam2_size *size)
     s->shown_h = size->mask_h * finer;
     s->spread = memory_new_array((size_t)s->shown_w * (size_t)s->shown_h, sizeof(float));
     ROTO_TRY(memory_window_new(s->model, size, &s->window));
-    ROTO_TRY(segment_graphs_new(s->model, size, s->table, s->backend, largest_batch(s), s->window,
-                                &s->graphs));
+    ROTO_TRY(
+        segment_graphs_new(s->model, size, s->table, s->backend, batch, s->window, &s->graphs));
     ROTO_TRY(make_exchange(s));
     s->hole_queue = memory_new_array(pixels, sizeof(*s->hole_queue));
     s->hole_state = memory_new_array(pixels, sizeof(*s->hole_state));

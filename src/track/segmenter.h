@@ -112,7 +112,7 @@ struct roto_segmenter {
 
     int64_t part_ns[SEGMENT_N_PARTS]; /* of the latest frame */
     int64_t part_end_ns;              /* when the latest part ended */
-    bool waits_for_parts; /* each part until the device has done it, for benchmarks */
+    bool waits_for_parts;             /* each part until the device has done it, for benchmarks */
 };
 
 /* segmenter.c */

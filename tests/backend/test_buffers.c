@@ -64,7 +64,7 @@ static size_t count_of(const graph *g, const graph_port *port)
 
 static void move(const device *d, buffer *to, const buffer *from, size_t n)
 {
-    assert_ok(d->table->copy(d->b, &(buffer_copy){.to = to, .from = from, .n = n}, 1));
+    assert_ok(d->table->copy(d->b, QUEUE_MAIN, &(buffer_copy){.to = to, .from = from, .n = n}, 1));
 }
 
 /* What the device has, with `n` floats more than a port. */
@@ -203,14 +203,14 @@ static void what_one_executable_writes_the_next_one_reads(void **state)
         for (int i = 0; i < 21; i++)
             host->data[i] = (float)i;
         const buffer_copy in = {.to = a, .from = host, .n = 21};
-        assert_ok(d.table->copy(d.b, &in, 1));
+        assert_ok(d.table->copy(d.b, QUEUE_MAIN, &in, 1));
         assert_ok(d.table->enqueue(first));
         assert_ok(d.table->enqueue(second));
         /* Pieces, in one call, at odd places. */
         const buffer_copy moved[] = {{c, 21, c, 3, 8}, {a, 5, c, 13, 7}};
-        assert_ok(d.table->copy(d.b, moved, 2));
+        assert_ok(d.table->copy(d.b, QUEUE_MAIN, moved, 2));
         const buffer_copy out[] = {{host, 30, c, 0, 30}, {host, 61, a, 0, 21}};
-        assert_ok(d.table->copy(d.b, out, 2));
+        assert_ok(d.table->copy(d.b, QUEUE_MAIN, out, 2));
         assert_ok(d.table->wait(d.b));
         for (int i = 0; i < 29; i++)
             assert_true(host->data[30 + i] == 6 * (float)(i < 21 ? i : i - 21 + 3));
@@ -257,7 +257,7 @@ static void bfloat16_is_rounded_to_nearest_even(void **state)
                                          {a, 30 + at, halves, 4, N + 1},
                                          {host, 20, a, 30 + at, N + 1}};
             for (int i = 0; i < 4; i++)
-                assert_ok(d.table->copy(d.b, &steps[i], 1));
+                assert_ok(d.table->copy(d.b, QUEUE_MAIN, &steps[i], 1));
             assert_ok(d.table->wait(d.b));
             for (int i = 0; i < N; i++)
                 assert_memory_equal(&host->data[20 + i], &cases[i].to, sizeof(float));
@@ -265,7 +265,7 @@ static void bfloat16_is_rounded_to_nearest_even(void **state)
         }
         const buffer_copy bad[] = {{halves, 0, host, 0, 1}, {host, 0, halves, 0, 1}};
         for (int i = 0; i < 2; i++)
-            assert_refused(d.table->copy(d.b, &bad[i], 1), "a copy of 1");
+            assert_refused(d.table->copy(d.b, QUEUE_MAIN, &bad[i], 1), "a copy of 1");
         d.table->buffer_free(host);
         d.table->buffer_free(a);
         d.table->buffer_free(halves);
@@ -294,7 +294,7 @@ static void what_does_not_fit_is_refused(void **state)
             {small, 0, a, 0, 21}, {host, 0, host, 0, 1}, {a, 0, host, 1, SIZE_MAX},
         };
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-            assert_refused(d.table->copy(d.b, &bad[i], 1), "a copy of");
+            assert_refused(d.table->copy(d.b, QUEUE_MAIN, &bad[i], 1), "a copy of");
         size_t too_many = SIZE_MAX / 2;
         buffer *none = NULL;
         assert_int_equal(d.table->buffer_new(d.b, BUFFER_DEVICE, too_many, &none),

@@ -74,8 +74,11 @@ static void run_planned(const graph *g, const plan_traits *traits, float *out[MA
 static void random_graphs_compute_the_same_when_planned(void **state)
 {
     (void)state;
-    static const plan_traits each[] = {
-        {false, false, 0}, {false, true, 0}, {true, false, 0}, {true, true, 0}, {true, true, 64}};
+    static const plan_traits each[] = {{.apart_bytes = 0},
+                                       {.views = true},
+                                       {.fuse = true},
+                                       {.fuse = true, .views = true},
+                                       {.fuse = true, .views = true, .apart_bytes = 64}};
     for (uint32_t seed = 1; seed <= N_GRAPHS; seed++) {
         graph *g = random_graph_new(seed);
         if (!g)

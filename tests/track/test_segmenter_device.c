@@ -169,7 +169,7 @@ static void features_that_a_follower_wants_come_without_another_wait(void **stat
     const buffer_copy again = {.to = s->kept_features,
                                .from = frame->ports.out[FRAME_OUT_FEATURES],
                                .n = s->kept_features->n};
-    assert_ok(s->table->copy(s->backend, &again, 1));
+    assert_ok(s->table->copy(s->backend, QUEUE_MAIN, &again, 1));
     assert_ok(s->table->wait(s->backend));
     assert_memory_equal(kept, s->kept_features->data, s->kept_features->n * sizeof(float));
     free(kept);

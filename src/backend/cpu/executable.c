@@ -321,7 +321,9 @@ const backend_table backend_cpu = {
     .buffer_free = host_buffer_free,
     .enqueue = cpu_run,
     .copy = host_buffer_copy,
+    .queue_after = host_queue_after,
     .wait = host_buffer_wait,
     .profile = cpu_profile,
     .memory_bytes = cpu_memory_bytes,
+    .largest_batch = 1, /* one object keeps the cores busy, and its keys stay in the cache */
 };

@@ -148,9 +148,14 @@ static roto_status cuda_enqueue(executable *e)
     return pass_on(module->table->enqueue(e));
 }
 
-static roto_status cuda_copy(backend *b, const buffer_copy *copies, int n)
+static roto_status cuda_copy(backend *b, backend_queue queue, const buffer_copy *copies, int n)
 {
-    return pass_on(module->table->copy(b, copies, n));
+    return pass_on(module->table->copy(b, queue, copies, n));
+}
+
+static roto_status cuda_queue_after(backend *b, backend_queue waiting, backend_queue other)
+{
+    return pass_on(module->table->queue_after(b, waiting, other));
 }
 
 static roto_status cuda_wait(backend *b)
@@ -183,6 +188,8 @@ const backend_table backend_cuda = {
     .enqueue = cuda_enqueue,
     .copy = cuda_copy,
     .wait = cuda_wait,
+    .queue_after = cuda_queue_after,
+    .largest_batch = 8, /* with more, memory grows and nothing else */
     .profile = cuda_profile,
     .memory_bytes = cuda_memory_bytes,
 };

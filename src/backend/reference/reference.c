@@ -231,7 +231,9 @@ const backend_table backend_reference = {
     .buffer_free = host_buffer_free,
     .enqueue = reference_run,
     .copy = host_buffer_copy,
+    .queue_after = host_queue_after,
     .wait = host_buffer_wait,
     .profile = reference_profile,
     .memory_bytes = reference_memory_bytes,
+    .largest_batch = 1, /* one object keeps the cores busy, and its keys stay in the cache */
 };

@@ -2,6 +2,7 @@
 
 #include "counts.h"
 
+#include <deque>
 #include <map>
 #include <set>
 
@@ -141,14 +142,24 @@ bool run_grid(const std::function<void()> &body, dim3 grid, unsigned block_threa
 }
 
 /* ---- streams: what is asked for is done when somebody waits, so that a host that does not wait,
- * or that changes what is still to be copied, gets wrong results. Outside of graphs there is one.
- * ---- */
+ * or that changes what is still to be copied, gets wrong results. What other streams were given
+ * is done as late as events allow, or as early, in turns. ---- */
 
 typedef std::function<bool()> work;
 typedef std::vector<work> work_list;
 typedef std::vector<size_t> index_list;
 
-work_list waiting;
+struct item { /* of a stream: work, or waiting for another stream's first so many items */
+    work what;
+    cudaStream_t needs;
+    size_t n_needed;
+};
+struct stream_items {
+    std::deque<item> left;
+    size_t n_done;
+};
+std::map<cudaStream_t, stream_items> streams;
+bool early;  /* what other streams were given comes first, the next time */
 bool failed; /* since the last wait */
 emulated_counts counts;
 
@@ -163,7 +174,7 @@ struct recorded {
 void submit(work what, cudaStream_t stream)
 {
     if (!recording) {
-        waiting.push_back(std::move(what));
+        streams[stream].left.push_back({std::move(what), NULL, 0});
         return;
     }
     if (stream != recording->origin && !recording->latest.count(stream)) {
@@ -227,20 +238,47 @@ bool all_joined(const recorded &graph)
     return true;
 }
 
-cudaError_t drain()
+size_t n_given(cudaStream_t stream)
 {
-    for (const work &each : waiting)
-        failed = !each() || failed;
-    waiting.clear();
+    return streams[stream].n_done + streams[stream].left.size();
+}
+
+void run_stream(cudaStream_t stream, size_t n)
+{
+    stream_items &s = streams[stream];
+    while (s.n_done < n) {
+        const item next = std::move(s.left.front());
+        s.left.pop_front();
+        if (next.needs)
+            run_stream(next.needs, next.n_needed);
+        else
+            failed = !next.what() || failed;
+        s.n_done++;
+    }
+}
+
+void run_all()
+{
+    for (auto &each : streams)
+        run_stream(each.first, n_given(each.first));
+}
+
+cudaError_t drain(cudaStream_t stream = NULL)
+{
+    if (!stream || early)
+        run_all();
+    else
+        run_stream(stream, n_given(stream));
+    early = !early;
     const bool bad = failed;
     failed = false;
     return bad ? cudaErrorLaunchFailure : cudaSuccess;
 }
 
-cudaError_t synchronize()
+cudaError_t synchronize(cudaStream_t stream = NULL)
 {
     counts.waits++;
-    return drain();
+    return drain(stream);
 }
 } // namespace
 
@@ -474,7 +512,14 @@ cudaError_t cudaDeviceSynchronize(void)
     return synchronize();
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned)
+cudaError_t cudaDeviceGetStreamPriorityRange(int *least, int *greatest)
+{
+    *least = 0;
+    *greatest = -5;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *out, unsigned, int)
 {
     *out = (cudaStream_t)malloc(1);
     return *out ? cudaSuccess : cudaErrorMemoryAllocation;
@@ -482,12 +527,13 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned)
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
     const cudaError_t error = drain();
+    streams.erase(stream);
     free(stream);
     return error;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t)
+cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
-    return synchronize();
+    return synchronize(stream);
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode)
 {
@@ -526,10 +572,12 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
 }
 struct emulated_event {
     index_list after; /* while recording */
+    cudaStream_t stream;
+    size_t n_given; /* to the stream, then */
 };
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned)
 {
-    *out = new emulated_event;
+    *out = new emulated_event();
     return cudaSuccess;
 }
 cudaError_t cudaEventCreate(cudaEvent_t *out)
@@ -543,8 +591,12 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
-    if (recording)
+    if (recording) {
         event->after = recording->latest[stream];
+    } else {
+        event->stream = stream;
+        event->n_given = n_given(stream);
+    }
     return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
@@ -552,6 +604,8 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     if (recording) {
         index_list &latest = recording->latest[stream];
         latest.insert(latest.end(), event->after.begin(), event->after.end());
+    } else if (event->stream && event->stream != stream) {
+        streams[stream].left.push_back({work(), event->stream, event->n_given});
     }
     return cudaSuccess;
 }

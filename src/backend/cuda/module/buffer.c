@@ -33,7 +33,9 @@ static roto_status allocate(buffer *of)
     }
     DEVICE_TRY(cudaMalloc(&data, bytes), "allocating %zu bytes on the device", bytes);
     of->data = data;
-    DEVICE_TRY(cudaMemsetAsync(data, 0, bytes, of->owner->stream), "clearing %zu bytes", bytes);
+    cudaStream_t stream = of->owner->streams[QUEUE_MAIN];
+    DEVICE_TRY(cudaMemsetAsync(data, 0, bytes, stream), "clearing %zu bytes", bytes);
+    DEVICE_TRY(cudaStreamSynchronize(stream), "clearing %zu bytes", bytes); /* for all queues */
     return ROTO_OK;
 }
 
@@ -58,7 +60,8 @@ void cuda_buffer_free(buffer *of)
     if (!of)
         return;
     (void)cudaSetDevice(of->owner->device);
-    (void)cudaStreamSynchronize(of->owner->stream);
+    for (int i = 0; i < BACKEND_N_QUEUES; i++)
+        (void)cudaStreamSynchronize(of->owner->streams[i]);
     if (of->kind == BUFFER_HOST)
         (void)cudaFreeHost(of->data);
     else
@@ -66,16 +69,17 @@ void cuda_buffer_free(buffer *of)
     free(of);
 }
 
-static roto_status copy_within(const backend *b, transfer_params *p)
+static roto_status copy_within(cudaStream_t stream, transfer_params *p)
 {
     if (p->n_parts > 0)
-        DEVICE_TRY(transfer_launch(p, b->stream), "copying %d pieces of buffers", p->n_parts);
+        DEVICE_TRY(transfer_launch(p, stream), "copying %d pieces of buffers", p->n_parts);
     p->n_parts = 0;
     return ROTO_OK;
 }
 
-roto_status cuda_buffer_copy(backend *b, const buffer_copy *copies, int n)
+roto_status cuda_buffer_copy(backend *b, backend_queue queue, const buffer_copy *copies, int n)
 {
+    cudaStream_t stream = b->streams[queue];
     transfer_params within = {.n_parts = 0};
     DEVICE_TRY(cudaSetDevice(b->device), "choosing device %d", b->device);
     for (int i = 0; i < n; i++) {
@@ -90,21 +94,29 @@ roto_status cuda_buffer_copy(backend *b, const buffer_copy *copies, int n)
             within.parts[within.n_parts++] =
                 (transfer_part){to, from, (int32_t)c->n, c->to_at % 4 == 0 && c->from_at % 4 == 0};
             if (within.n_parts == TRANSFER_MAX_PARTS)
-                ROTO_TRY(copy_within(b, &within));
+                ROTO_TRY(copy_within(stream, &within));
             continue;
         }
         DEVICE_TRY(cudaMemcpyAsync(to.data, from.data, c->n * sizeof(float),
                                    c->to->kind == BUFFER_HOST ? cudaMemcpyDeviceToHost
                                                               : cudaMemcpyHostToDevice,
-                                   b->stream),
+                                   stream),
                    "copying %zu floats of a buffer", c->n);
     }
-    return copy_within(b, &within);
+    return copy_within(stream, &within);
 }
 
 roto_status cuda_wait(backend *b)
 {
     DEVICE_TRY(cudaSetDevice(b->device), "choosing device %d", b->device);
-    DEVICE_TRY(cudaStreamSynchronize(b->stream), "running");
+    DEVICE_TRY(cudaStreamSynchronize(b->streams[QUEUE_MAIN]), "running");
+    return ROTO_OK;
+}
+
+roto_status cuda_queue_after(backend *b, backend_queue waiting, backend_queue other)
+{
+    DEVICE_TRY(cudaSetDevice(b->device), "choosing device %d", b->device);
+    DEVICE_TRY(cudaEventRecord(b->passed[other], b->streams[other]), "ordering queues");
+    DEVICE_TRY(cudaStreamWaitEvent(b->streams[waiting], b->passed[other], 0), "ordering queues");
     return ROTO_OK;
 }

@@ -8,7 +8,8 @@
 /* Entries of backend_table. */
 roto_status cuda_buffer_new(backend *b, buffer_kind kind, size_t n, buffer **out);
 void cuda_buffer_free(buffer *of);
-roto_status cuda_buffer_copy(backend *b, const buffer_copy *copies, int n);
+roto_status cuda_buffer_copy(backend *b, backend_queue queue, const buffer_copy *copies, int n);
 roto_status cuda_wait(backend *b);
+roto_status cuda_queue_after(backend *b, backend_queue waiting, backend_queue other);
 
 #endif

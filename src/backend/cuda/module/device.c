@@ -49,7 +49,7 @@ roto_status device_memory_take(device_memory *m, size_t bytes, void **out)
     const size_t least_bytes =
         0; /* one block each, so that emulation notices what passes its end */
 #else
-    const size_t least_bytes = (size_t)16 << 20;
+    const size_t least_bytes = (size_t)1 << 20;
 #endif
     *out = NULL;
     if (!size_add(bytes, ALIGN_BYTES - 1, &bytes))

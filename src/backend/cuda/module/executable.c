@@ -7,6 +7,7 @@
 #include "backend/cuda/module/module.h"
 #include "backend/cuda/module/ports.h"
 #include "backend/cuda/module/storage.h"
+#include "backend/cuda/module/weights.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -18,7 +19,11 @@ enum { APART_BYTES = 256 << 10 };
 /* Up to so much workspace a node has for itself, all such nodes together. */
 enum { OWN_WORKSPACE_BYTES = 1 << 20, OWN_WORKSPACES_BYTES = 32 << 20 };
 
-static const plan_traits traits = {.fuse = true, .views = true, .apart_bytes = APART_BYTES};
+static const plan_traits traits_fp32 = {.fuse = true, .views = true, .apart_bytes = APART_BYTES},
+                         traits_bf16 = {.fuse = true,
+                                        .views = true,
+                                        .apart_bytes = APART_BYTES,
+                                        .choose_bytes = storage_choose};
 
 static site_prepare_fn *const prepare_fns[OP_COUNT] = {
     [OP_CONV2D] = conv2d_prepare,
@@ -46,9 +51,30 @@ static void cuda_close(backend *b)
         return;
     (void)cudaSetDevice(b->device);
     blas_free(b->blas);
-    if (b->stream)
-        (void)cudaStreamDestroy(b->stream);
+    weight_pool_free(&b->weights);
+    scratch_free(&b->scratch);
+    for (int i = 0; i < BACKEND_N_QUEUES; i++) {
+        if (b->streams[i])
+            (void)cudaStreamDestroy(b->streams[i]);
+        if (b->passed[i])
+            (void)cudaEventDestroy(b->passed[i]);
+    }
     free(b);
+}
+
+/* What is done ahead steps back for what somebody waits for. */
+static roto_status make_queues(backend *b)
+{
+    DEVICE_TRY(cudaDeviceGetStreamPriorityRange(&b->least_priority, &b->greatest_priority),
+               "asking for priorities");
+    for (int i = 0; i < BACKEND_N_QUEUES; i++) {
+        DEVICE_TRY(cudaStreamCreateWithPriority(&b->streams[i], cudaStreamNonBlocking,
+                                                queue_priority(b, (backend_queue)i)),
+                   "making a stream");
+        DEVICE_TRY(cudaEventCreateWithFlags(&b->passed[i], cudaEventDisableTiming),
+                   "making an event");
+    }
+    return ROTO_OK;
 }
 
 static roto_status open_device(backend *b, const backend_params *params)
@@ -70,7 +96,7 @@ static roto_status open_device(backend *b, const backend_params *params)
                          "cuda: %s has compute capability %d.%d; at least 8.0 is needed", prop.name,
                          prop.major, prop.minor);
     DEVICE_TRY(cudaSetDevice(b->device), "choosing device %d", b->device);
-    DEVICE_TRY(cudaStreamCreateWithFlags(&b->stream, cudaStreamNonBlocking), "making a stream");
+    ROTO_TRY(make_queues(b));
     b->only_common = params->isa != NULL;
     if (!b->only_common && b->precision == PRECISION_BF16)
         b->blas = blas_new();
@@ -100,7 +126,7 @@ static void cuda_release(executable *e)
     if (!e)
         return;
     (void)cudaSetDevice(e->owner->device);
-    (void)cudaStreamSynchronize(e->owner->stream); /* it may still be running */
+    (void)cudaStreamSynchronize(e->stream); /* it may still be running */
     if (e->replay)
         (void)cudaGraphExecDestroy(e->replay);
     for (size_t i = 0; i < e->n_steps; i++) {
@@ -110,9 +136,11 @@ static void cuda_release(executable *e)
     }
     ports_free(e);
     device_memory_free(&e->memory);
+    weight_pool_let_go(&e->owner->weights, &e->weights);
+    scratch_give_back(&e->owner->scratch, e->arena_block);
+    scratch_give_back(&e->owner->scratch, e->workspace_block);
     free(e->steps);
     free(e->infos);
-    free(e->is_bf16);
     free(e->bound);
     free(e->node_workspace);
     free(e->uses);
@@ -146,10 +174,7 @@ static roto_status operand_of(dev_site *site, tensor_id t, bool packed, dev_oper
         return ROTO_OK;
     }
     if (place->kind == PLACE_ARENA) {
-        /* The planner counts in fp32. Tensors of either type have an arena of their own, so that
-         * what it keeps apart stays apart. */
-        out->at = e->is_bf16[t] ? (dev_ptr){e->arena_bf16 + place->offset_bytes / 2, 1}
-                                : (dev_ptr){e->arena + place->offset_bytes, 0};
+        out->at = (dev_ptr){e->arena + place->offset_bytes, executable_is_bf16(e, t)};
         return ROTO_OK;
     }
     out->constant = tensor->data;
@@ -157,8 +182,7 @@ static roto_status operand_of(dev_site *site, tensor_id t, bool packed, dev_oper
         return ROTO_OK;
     if (!e->constants[t]) {
         void *data = NULL;
-        ROTO_TRY(site_upload(site, tensor->data,
-                             (size_t)shape_count(&tensor->shape) * sizeof(float), &data));
+        ROTO_TRY(weights_upload_constant(site, tensor, &data));
         if (e->measuring) {
             out->at = (dev_ptr){data, 0};
             return ROTO_OK;
@@ -235,25 +259,16 @@ roto_status step_launch(const step *s, cudaStream_t stream)
 static roto_status build(executable *e, const graph *g, const port_buffers *ports)
 {
     DEVICE_TRY(cudaSetDevice(e->owner->device), "choosing device %d", e->owner->device);
-    ROTO_TRY(port_buffers_lay_out(g, &traits, ports, e->owner, &e->g, &e->bound, &e->layout));
+    const plan_traits *traits = e->owner->precision == PRECISION_BF16 ? &traits_bf16 : &traits_fp32;
+    ROTO_TRY(port_buffers_lay_out(g, traits, ports, e->owner, &e->g, &e->bound, &e->layout));
     const size_t n_tensors = (size_t)graph_n_tensors(e->g);
-    e->is_bf16 = memory_new_array(n_tensors, sizeof(*e->is_bf16));
     e->constants = memory_new_array(n_tensors, sizeof(*e->constants));
-    if (!e->is_bf16 || !e->constants)
+    if (!e->constants)
         return ROTO_ERROR_MEMORY;
-    bool any_bf16 = false;
-    if (e->owner->precision == PRECISION_BF16) {
-        ROTO_TRY(storage_choose(e->g, e->bound, e->is_bf16));
-        for (size_t t = 0; t < n_tensors; t++)
-            any_bf16 = any_bf16 || e->is_bf16[t];
-    }
-    const size_t arena_bytes = e->layout->arena_bytes;
-    void *at = NULL;
-    ROTO_TRY(device_memory_take(&e->memory, arena_bytes ? arena_bytes : 1, &at));
-    e->arena = at;
-    if (any_bf16)
-        ROTO_TRY(device_memory_take(&e->memory, arena_bytes / 2 + 1, &at));
-    e->arena_bf16 = at;
+    scratch_pool *const scratch = &e->owner->scratch;
+    ROTO_TRY(
+        scratch_take(scratch, e->queue, SCRATCH_ARENA, e->layout->arena_bytes, &e->arena_block));
+    e->arena = e->arena_block->data;
 
     const size_t n_nodes = (size_t)graph_n_nodes(e->g);
     e->node_workspace = memory_new_array(n_nodes, sizeof(*e->node_workspace));
@@ -265,8 +280,9 @@ static roto_status build(executable *e, const graph *g, const port_buffers *port
     e->measuring = false;
     ROTO_TRY(ports_allocate(e));
     place_workspaces(e);
-    ROTO_TRY(device_memory_take(&e->memory, e->workspace_bytes ? e->workspace_bytes : 1, &at));
-    e->workspace = at;
+    ROTO_TRY(scratch_take(scratch, e->queue, SCRATCH_WORKSPACE, e->workspace_bytes,
+                          &e->workspace_block));
+    e->workspace = e->workspace_block->data;
     ROTO_TRY(prepare_nodes(e));
     e->infos = memory_new_array(e->n_steps, sizeof(*e->infos));
     if (!e->infos)
@@ -287,6 +303,8 @@ static roto_status cuda_compile_bound(backend *b, const graph *g, const port_buf
     if (!e)
         return ROTO_ERROR_MEMORY;
     e->owner = b;
+    e->queue = ports ? ports->queue : QUEUE_MAIN;
+    e->stream = b->streams[e->queue];
     const roto_status status = build(e, g, ports);
     if (status != ROTO_OK) {
         cuda_release(e);
@@ -314,22 +332,23 @@ static const void *cuda_output(executable *e, int index)
 static roto_status cuda_enqueue(executable *e)
 {
     DEVICE_TRY(cudaSetDevice(e->owner->device), "choosing device %d", e->owner->device);
-    DEVICE_TRY(cudaGraphLaunch(e->replay, e->owner->stream), "starting a run");
+    DEVICE_TRY(cudaGraphLaunch(e->replay, e->stream), "starting a run");
     return ROTO_OK;
 }
 
 static roto_status cuda_run(executable *e)
 {
     ROTO_TRY(cuda_enqueue(e));
-    return cuda_wait(e->owner);
+    DEVICE_TRY(cudaStreamSynchronize(e->stream), "running");
+    return ROTO_OK;
 }
 
 static roto_status time_step(executable *e, size_t index, cudaEvent_t from, cudaEvent_t to)
 {
     float ms = 0;
-    DEVICE_TRY(cudaEventRecord(from, e->owner->stream), "timing");
-    ROTO_TRY(step_launch(&e->steps[index], e->owner->stream));
-    DEVICE_TRY(cudaEventRecord(to, e->owner->stream), "timing");
+    DEVICE_TRY(cudaEventRecord(from, e->stream), "timing");
+    ROTO_TRY(step_launch(&e->steps[index], e->stream));
+    DEVICE_TRY(cudaEventRecord(to, e->stream), "timing");
     DEVICE_TRY(cudaEventSynchronize(to), "timing");
     DEVICE_TRY(cudaEventElapsedTime(&ms, from, to), "timing");
     e->infos[index].seconds = (double)ms * 1e-3;
@@ -342,7 +361,7 @@ static roto_status profile_steps(executable *e, cudaEvent_t from, cudaEvent_t to
     for (size_t i = 0; i < e->n_steps; i++)
         ROTO_TRY(time_step(e, i, from, to));
     ROTO_TRY(ports_copy_out(e));
-    DEVICE_TRY(cudaStreamSynchronize(e->owner->stream), "running");
+    DEVICE_TRY(cudaStreamSynchronize(e->stream), "running");
     return ROTO_OK;
 }
 
@@ -366,7 +385,7 @@ static roto_status cuda_profile(executable *e, const kernel_info **infos, int *n
 
 static size_t cuda_memory_bytes(const executable *e)
 {
-    return e->memory.bytes;
+    return e->memory.bytes + e->weights.bytes + e->layout->arena_bytes + e->workspace_bytes;
 }
 
 static const backend_table table = {
@@ -384,6 +403,7 @@ static const backend_table table = {
     .enqueue = cuda_enqueue,
     .copy = cuda_buffer_copy,
     .wait = cuda_wait,
+    .queue_after = cuda_queue_after,
     .profile = cuda_profile,
     .memory_bytes = cuda_memory_bytes,
 };

@@ -132,7 +132,8 @@ static roto_status launch_nodes(run_order *o)
 static roto_status make_streams(run_order *o)
 {
     for (int i = 1; i < N_LANES; i++)
-        DEVICE_TRY(cudaStreamCreateWithFlags(&o->lanes[i].stream, cudaStreamNonBlocking),
+        DEVICE_TRY(cudaStreamCreateWithPriority(&o->lanes[i].stream, cudaStreamNonBlocking,
+                                                queue_priority(o->e->owner, o->e->queue)),
                    "making a stream");
     DEVICE_TRY(cudaEventCreateWithFlags(&o->start, cudaEventDisableTiming), "making an event");
     for (size_t i = 0; i < o->e->n_uses; i++)
@@ -173,7 +174,7 @@ static roto_status order_new(executable *e, run_order **out)
         for (int k = 0; k < N_LANES; k++)
             o->lanes[i].seen[k] = NONE;
     }
-    o->lanes[0].stream = e->owner->stream;
+    o->lanes[0].stream = e->stream;
     o->lane_of = memory_new_array(n, sizeof(*o->lane_of));
     o->done = memory_new_array(n, sizeof(cudaEvent_t));
     const roto_status status = o->lane_of && o->done ? make_streams(o) : ROTO_ERROR_MEMORY;
@@ -189,7 +190,7 @@ static roto_status launch_all(executable *e)
 {
     ROTO_TRY(ports_copy_in(e));
     for (size_t i = 0; i < e->n_steps; i++)
-        ROTO_TRY(step_launch(&e->steps[i], e->owner->stream));
+        ROTO_TRY(step_launch(&e->steps[i], e->stream));
     return ports_copy_out(e);
 }
 
@@ -202,7 +203,7 @@ static roto_status record_all(executable *e, run_order *o)
 
 roto_status order_record(executable *e)
 {
-    cudaStream_t stream = e->owner->stream;
+    cudaStream_t stream = e->stream;
     cudaGraph_t recorded = NULL;
     /* Once without recording: loading a kernel for the first time may not be possible meanwhile. */
     for (int i = 0; i < graph_n_inputs(e->g); i++) {

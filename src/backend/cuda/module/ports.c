@@ -30,7 +30,7 @@ roto_status ports_allocate(executable *e)
             continue;
         DEVICE_TRY(cudaMallocHost((void **)&e->inputs[i], port_bytes(e, port)),
                    "allocating host memory for input '%s'", port->name);
-        if (e->is_bf16[port->tensor] && port_bytes(e, port) > e->workspace_bytes)
+        if (executable_is_bf16(e, port->tensor) && port_bytes(e, port) > e->workspace_bytes)
             e->workspace_bytes = port_bytes(e, port);
     }
     for (int i = 0; i < n_out; i++) {
@@ -59,21 +59,21 @@ void ports_free(executable *e)
 
 roto_status ports_copy_in(executable *e)
 {
-    cudaStream_t stream = e->owner->stream;
+    cudaStream_t stream = e->stream;
     for (int i = 0; i < graph_n_inputs(e->g); i++) {
         const graph_port *port = graph_input_at(e->g, i);
         const tensor_place *place = &e->layout->places[port->tensor];
         const size_t bytes = port_bytes(e, port);
         if (e->bound[port->tensor])
             continue;
-        const bool is_bf16 = e->is_bf16[port->tensor];
+        const bool is_bf16 = executable_is_bf16(e, port->tensor);
         void *to = is_bf16 ? e->workspace : e->arena + place->offset_bytes;
         DEVICE_TRY(cudaMemcpyAsync(to, e->inputs[i], bytes, cudaMemcpyHostToDevice, stream),
                    "copying input '%s'", port->name);
         if (!is_bf16)
             continue;
         const int32_t count = (int32_t)(bytes / sizeof(float));
-        const move_params cast = {.out = {e->arena_bf16 + place->offset_bytes / 2, 1},
+        const move_params cast = {.out = {e->arena + place->offset_bytes, 1},
                                   .x = {to, 0},
                                   .x_last = count,
                                   .out_last = count,
@@ -91,7 +91,7 @@ roto_status ports_copy_out(executable *e)
             continue;
         DEVICE_TRY(cudaMemcpyAsync(e->outputs[i],
                                    e->arena + e->layout->places[port->tensor].offset_bytes,
-                                   port_bytes(e, port), cudaMemcpyDeviceToHost, e->owner->stream),
+                                   port_bytes(e, port), cudaMemcpyDeviceToHost, e->stream),
                    "copying output '%s'", port->name);
     }
     return ROTO_OK;

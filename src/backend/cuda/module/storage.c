@@ -54,7 +54,7 @@ static bool wants_exact(const graph_node *node, int input)
     }
 }
 
-roto_status storage_choose(const graph *g, buffer *const *bound, bool *is_bf16)
+roto_status storage_choose(const graph *g, const bool *bound, uint8_t *element_bytes)
 {
     const int n_tensors = graph_n_tensors(g);
     group *groups = memory_new_array((size_t)n_tensors, sizeof(*groups));
@@ -80,12 +80,13 @@ roto_status storage_choose(const graph *g, buffer *const *bound, bool *is_bf16)
     for (int i = 0; i < graph_n_outputs(g); i++)
         groups[root_of(groups, graph_output_at(g, i)->tensor)].exact = true;
     for (tensor_id t = 0; t < n_tensors; t++) {
-        if (bound[t])
+        if (bound && bound[t])
             groups[root_of(groups, t)].exact = true;
     }
     for (tensor_id t = 0; t < n_tensors; t++) {
         const group *of = &groups[root_of(groups, t)];
-        is_bf16[t] = of->product && !of->exact && graph_tensor_at(g, t)->role != TENSOR_CONSTANT;
+        element_bytes[t] =
+            of->product && !of->exact && graph_tensor_at(g, t)->role != TENSOR_CONSTANT ? 2 : 4;
     }
     free(groups);
     return ROTO_OK;

@@ -1,6 +1,7 @@
 #include "backend/cuda/module/weights.h"
 
 #include "backend/cuda/module/executable.h"
+#include "base/error.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -27,6 +28,18 @@ static roto_status upload(dev_site *site, const weight_order *o, int64_t padded,
 {
     if (site->e->measuring)
         return site_upload(site, NULL, 0, out);
+    const weight_key key = {.data = o->data,
+                            .outputs = o->outputs,
+                            .taps = o->taps,
+                            .channels = o->channels,
+                            .padded = padded,
+                            .bf16 = bf16,
+                            .taps_first = o->taps_first,
+                            .transposed = o->transposed};
+    executable *e = site->e;
+    ROTO_TRY(weight_pool_find(&e->owner->weights, &key, &e->weights, out));
+    if (*out)
+        return ROTO_OK;
     const size_t item_bytes = bf16 ? sizeof(uint16_t) : sizeof(float);
     const size_t count = (size_t)(o->outputs * o->taps * padded);
     void *packed = memory_new_array(count, item_bytes);
@@ -44,9 +57,24 @@ static roto_status upload(dev_site *site, const weight_order *o, int64_t padded,
                     ((float *)packed)[row + c] = w;
             }
         }
-    const roto_status status = site_upload(site, packed, count * item_bytes, out);
+    const roto_status status =
+        weight_pool_add(&e->owner->weights, &key, packed, count * item_bytes, &e->weights, out);
     free(packed);
     return status;
+}
+
+roto_status weights_upload_constant(dev_site *site, const graph_tensor *t, void **out)
+{
+    executable *e = site->e;
+    const int64_t count = shape_count(&t->shape);
+    const weight_key key = {.data = t->data, .channels = count, .padded = count};
+    if (e->measuring)
+        return site_upload(site, NULL, 0, out);
+    ROTO_TRY(weight_pool_find(&e->owner->weights, &key, &e->weights, out));
+    if (*out)
+        return ROTO_OK;
+    return weight_pool_add(&e->owner->weights, &key, t->data, (size_t)count * sizeof(float),
+                           &e->weights, out);
 }
 
 roto_status weights_upload_f32(dev_site *site, const weight_order *order, void **out)

@@ -12,6 +12,9 @@ typedef struct weight_order {
     bool taps_first, transposed;
 } weight_order;
 
+/* A constant as it is, once for all executables of the backend; as are the following. */
+roto_status weights_upload_constant(dev_site *site, const graph_tensor *t, void **out);
+
 roto_status weights_upload_f32(dev_site *site, const weight_order *order, void **out);
 
 /* Channels padded with zeros to `padded`. */
