@@ -85,6 +85,8 @@ typedef struct kernel_info {
     double seconds; /* of the latest profiled run; 0 otherwise */
 } kernel_info;
 
+typedef struct picture_view picture_view; /* backend/picture.h */
+
 typedef struct backend_table {
     const char *name; /* "reference", "cpu", "cuda" */
 
@@ -119,6 +121,9 @@ typedef struct backend_table {
      * alone what the work reads of its memory, and what the work writes there is not defined. */
     roto_status (*enqueue)(executable *e);
     roto_status (*copy)(backend *b, backend_queue queue, const buffer_copy *copies, int n);
+    /* Appends making inputs of pictures, independent of each other. NULL: pictures are the host's
+     * work. */
+    roto_status (*show)(backend *b, backend_queue queue, const picture_view *views, int n);
     /* What `waiting` is given from now on comes after all that `other` was given so far. */
     roto_status (*queue_after)(backend *b, backend_queue waiting, backend_queue other);
     /* Returns when everything in QUEUE_MAIN is done; reports what failed meanwhile. */

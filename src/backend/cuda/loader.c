@@ -158,6 +158,11 @@ static roto_status cuda_queue_after(backend *b, backend_queue waiting, backend_q
     return pass_on(module->table->queue_after(b, waiting, other));
 }
 
+static roto_status cuda_show(backend *b, backend_queue queue, const picture_view *views, int n)
+{
+    return pass_on(module->table->show(b, queue, views, n));
+}
+
 static roto_status cuda_wait(backend *b)
 {
     return pass_on(module->table->wait(b));
@@ -187,6 +192,7 @@ const backend_table backend_cuda = {
     .buffer_free = cuda_buffer_free,
     .enqueue = cuda_enqueue,
     .copy = cuda_copy,
+    .show = cuda_show,
     .wait = cuda_wait,
     .queue_after = cuda_queue_after,
     .largest_batch = 8, /* with more, memory grows and nothing else */

@@ -39,6 +39,18 @@ inline uint32_t pack_bf16(float low, float high)
     return float_to_bf16(low) | float_to_bf16(high) << 16;
 }
 
+inline float exact_mul(float a, float b)
+{
+    volatile float product = a * b;
+    return product;
+}
+
+inline float exact_add(float a, float b)
+{
+    volatile float sum = a + b;
+    return sum;
+}
+
 inline float fast_exp2(float x)
 {
     return exp2f(x);

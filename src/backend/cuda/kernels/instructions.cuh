@@ -26,6 +26,16 @@ static __device__ __forceinline__ uint32_t pack_bf16(float low, float high)
     return r;
 }
 
+/* Rounded on their own, whatever the compiler fuses elsewhere. */
+static __device__ __forceinline__ float exact_mul(float a, float b)
+{
+    return __fmul_rn(a, b);
+}
+static __device__ __forceinline__ float exact_add(float a, float b)
+{
+    return __fadd_rn(a, b);
+}
+
 /* 2^x, to about 2 units in the last place. */
 static __device__ __forceinline__ float fast_exp2(float x)
 {

@@ -147,6 +147,34 @@ typedef struct resize_params {
 } resize_params;
 cudaError_t resize_launch(const void *params, cudaStream_t stream);
 
+/* ---- picture.cu: windows of pictures as inputs, as backend/picture.h says ---- */
+
+typedef struct picture_axis_params {
+    const int32_t *first, *count;
+    const float *weights;
+    int32_t n_in, max_taps, lanes;
+} picture_axis_params;
+typedef struct picture_plane_params {
+    const uint8_t *samples;
+    int64_t stride_bytes;
+    picture_axis_params x, y;
+    int32_t channels;
+    int32_t column_at; /* of a block's floats: sums over rows of this plane */
+} picture_plane_params;
+typedef struct picture_view_params {
+    picture_plane_params planes[3];
+    int32_t n_planes, is_yuv, width, height;
+    float luma, luma_offset, red_v, green_u, green_v, blue_u, gain[3], offset[3];
+    float *out;
+} picture_view_params;
+enum { PICTURE_MAX_VIEWS = 8, PICTURE_TILE = 128, PICTURE_COLUMN_BYTES = 48 << 10 };
+typedef struct picture_params {
+    int32_t n_views, tile; /* columns of the output that a block makes: 1..PICTURE_TILE */
+    int32_t column_floats; /* room for a block's sums over rows, of any view */
+    picture_view_params views[PICTURE_MAX_VIEWS];
+} picture_params;
+cudaError_t picture_launch(const void *params, cudaStream_t stream);
+
 /* ---- products ---- */
 
 /* A product's left side as pixels of [n, in_h, in_w, c]: row (image, y, x) of the output reads tap

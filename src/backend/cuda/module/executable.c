@@ -5,6 +5,7 @@
 #include "backend/cuda/module/blas.h"
 #include "backend/cuda/module/buffer.h"
 #include "backend/cuda/module/module.h"
+#include "backend/cuda/module/picture.h"
 #include "backend/cuda/module/ports.h"
 #include "backend/cuda/module/storage.h"
 #include "backend/cuda/module/weights.h"
@@ -402,6 +403,7 @@ static const backend_table table = {
     .buffer_free = cuda_buffer_free,
     .enqueue = cuda_enqueue,
     .copy = cuda_buffer_copy,
+    .show = cuda_picture_show,
     .wait = cuda_wait,
     .queue_after = cuda_queue_after,
     .profile = cuda_profile,
