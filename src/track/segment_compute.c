@@ -52,6 +52,9 @@ roto_status segment_encode_frame(roto_segmenter *s)
         return ROTO_OK;
     const segment_graph *frame = NULL;
     ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
+    if (s->device_input)
+        ROTO_TRY(frame_device_enqueue(s->device_input, frame->ports.queue,
+                                      frame->ports.in[FRAME_IN_IMAGE]));
     ROTO_TRY(s->table->enqueue(frame->e));
     if (s->keeps_features)
         ROTO_TRY(keep_features(s, frame));

@@ -157,11 +157,7 @@ static roto_status look(search *q)
                                .y = q->part.y0,
                                .w = q->part.x1 - q->part.x0,
                                .h = q->part.y1 - q->part.y0};
-    const roto_image part = segment_view_image(&view, q->image);
-    const segment_graph *frame = NULL;
-    ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
-    ROTO_TRY(frame_input_fill(s->inputs[0], &part, s->table->input(frame->e, FRAME_IN_IMAGE)));
-    s->encoded = false;
+    ROTO_TRY(segment_show(s, &view, q->image));
     ROTO_TRY(segment_encode_frame(s));
     mask_scaler_free(q->scaler);
     q->scaler = NULL;
@@ -286,7 +282,9 @@ roto_status roto_segmenter_everything(roto_segmenter *s, const roto_image *image
     s->image_masks.n_candidates = 0;
     s->view = segment_view_whole(image->width, image->height);
     s->frame = -1; /* the video's frame is gone; it goes on with its next one */
-    roto_status status = search_all(&q);
+    roto_status status = segment_take(s, image, &q.image);
+    if (status == ROTO_OK)
+        status = search_all(&q);
     s->encoded = false;
     if (status == ROTO_OK)
         status = everything_new(&q.found, image->width, image->height, out);

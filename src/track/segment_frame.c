@@ -136,7 +136,11 @@ roto_status roto_segmenter_frame(roto_segmenter *s, const roto_image *image, int
     else if (s->last_frame >= 0 && index != s->last_frame)
         s->direction = index < s->last_frame ? -1 : 1;
     s->frame = s->last_frame = index;
-    ROTO_TRY(process(s));
+    const roto_status status = process(s);
+    if (status != ROTO_OK) {
+        (void)s->table->wait(s->backend); /* it may still be taking the picture */
+        return status;
+    }
     if (!segments || !n_segments)
         return ROTO_OK;
     return roto_segmenter_results(s, segments, n_segments);

@@ -158,6 +158,8 @@ static roto_status compile(segment_graphs *s, segment_graph *c)
 static roto_status make_frame(segment_graphs *s, segment_graph *c)
 {
     ROTO_TRY(sam2_frame_graph(s->model, &s->size, &c->g));
+    if (s->table->show)
+        ROTO_TRY(make_inputs(s, c, FRAME_IN_IMAGE, FRAME_IN_IMAGE + 1));
     ROTO_TRY(make_outputs(s, c));
     return compile(s, c);
 }

@@ -22,8 +22,9 @@ enum {
 
 typedef struct segment_graphs segment_graphs;
 
-/* By index as in sam2/model.h. The image, what only a decoder with prompts takes and the answers to
- * single points are not bound: the host has them in the executable's own memory. */
+/* By index as in sam2/model.h. What only a decoder with prompts takes and the answers to single
+ * points are not bound, and neither is the image where the host makes it of the picture: the host
+ * has them in the executable's own memory. */
 typedef struct segment_graph {
     graph *g;
     executable *e;

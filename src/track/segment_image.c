@@ -27,11 +27,10 @@ roto_status roto_segmenter_image(roto_segmenter *s, const roto_image *image)
         return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter is NULL");
     ROTO_TRY(roto_image_check(image));
     ROTO_TRY(segmenter_size(s, image));
-    const segment_graph *frame = NULL;
-    ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
-    ROTO_TRY(frame_input_fill(s->inputs[0], image, s->table->input(frame->e, FRAME_IN_IMAGE)));
+    const roto_image *taken = NULL;
     s->view = segment_view_whole(image->width, image->height);
-    s->encoded = false;
+    ROTO_TRY(segment_take(s, image, &taken));
+    ROTO_TRY(segment_show(s, &s->view, taken));
     s->is_image = true;
     s->image_masks.n_candidates = 0;
     s->frame = -1; /* the video's frame is gone; it goes on with its next one */

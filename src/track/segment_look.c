@@ -8,10 +8,11 @@
 
 static roto_status prepare_inputs(roto_segmenter *s)
 {
-    for (int32_t level = 0; level < SEGMENT_VIEW_LEVELS && s->inputs[level]; level++) {
+    for (int32_t level = 0; level < SEGMENT_VIEW_LEVELS; level++) {
         int32_t size[2];
         segment_view_size(s->frame_w, s->frame_h, level, size);
-        ROTO_TRY(frame_input_prepare(s->inputs[level], size[0], size[1]));
+        ROTO_TRY(s->device_input ? frame_device_prepare(s->device_input, level, size[0], size[1])
+                                 : frame_input_prepare(s->inputs[level], size[0], size[1]));
     }
     return ROTO_OK;
 }
@@ -60,15 +61,30 @@ static roto_status hold(roto_segmenter *s, const roto_image *image)
     return ROTO_OK;
 }
 
-static roto_status show(roto_segmenter *s, const segment_view *view, const roto_image *image)
+roto_status segment_take(roto_segmenter *s, const roto_image *image, const roto_image **taken)
 {
-    const roto_image part = segment_view_image(view, image);
+    *taken = s->device_input ? &s->held : image;
+    if (s->device_input)
+        return frame_device_take(s->device_input, image, &s->held);
+    return s->zoom ? hold(s, image) : ROTO_OK;
+}
+
+roto_status segment_show(roto_segmenter *s, const segment_view *view, const roto_image *taken)
+{
+    const roto_image part = segment_view_image(view, taken);
     const segment_graph *frame = NULL;
     ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
-    ROTO_TRY(
-        frame_input_fill(s->inputs[view->level], &part, s->table->input(frame->e, FRAME_IN_IMAGE)));
-    s->view = *view;
     s->encoded = false;
+    if (s->device_input)
+        return frame_device_choose(s->device_input, view->level, &part);
+    return frame_input_fill(s->inputs[view->level], &part,
+                            s->table->input(frame->e, FRAME_IN_IMAGE));
+}
+
+static roto_status show(roto_segmenter *s, const segment_view *view, const roto_image *taken)
+{
+    ROTO_TRY(segment_show(s, view, taken));
+    s->view = *view;
     return ROTO_OK;
 }
 
@@ -161,9 +177,10 @@ roto_status segment_look(roto_segmenter *s, const roto_image *image, int64_t ind
         view = segment_view_next(&s->view, is_first, &hint, image->width, image->height,
                                  s->size.image_w);
         ROTO_TRY(prepare_inputs(s));
-        ROTO_TRY(hold(s, image));
     }
-    return show(s, &view, image);
+    const roto_image *taken = NULL;
+    ROTO_TRY(segment_take(s, image, &taken));
+    return show(s, &view, taken);
 }
 
 roto_status segment_look_again(roto_segmenter *s, const segment_object *o, const prompt_set *p)

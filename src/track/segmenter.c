@@ -260,6 +260,9 @@ static void forget_size(roto_segmenter *s)
         frame_input_free(s->inputs[i]);
         s->inputs[i] = NULL;
     }
+    frame_device_free(s->device_input);
+    s->device_input = NULL;
+    s->held = (roto_image){.width = 0};
     free(s->spread);
     s->spread = NULL;
     segment_graphs_free(s->graphs);
@@ -347,18 +350,28 @@ static roto_status make_exchange(roto_segmenter *s)
     return status;
 }
 
-static roto_status make_sized(roto_segmenter *s, const sam2_size *size)
+static roto_status make_inputs(roto_segmenter *s, const sam2_size *size)
 {
     const sam2_config *c = &s->model->config;
+    const int n = s->zoom ? SEGMENT_VIEW_LEVELS : 1;
+    if (s->table->show)
+        return frame_device_new(s->table, s->backend, size->image_w, size->image_h, c->image_mean,
+                                c->image_std, n, s->team, &s->device_input);
+    for (int i = 0; i < n; i++)
+        ROTO_TRY(frame_input_new(size->image_w, size->image_h, c->image_mean, c->image_std, s->team,
+                                 &s->inputs[i]));
+    return ROTO_OK;
+}
+
+static roto_status make_sized(roto_segmenter *s, const sam2_size *size)
+{
     const size_t pixels = (size_t)size->mask_w * (size_t)size->mask_h;
     const int32_t batch =
         s->params.max_batch ? s->params.max_batch : (int32_t)s->table->largest_batch;
     forget_size(s);
     forget_spare(s);
     s->size = *size;
-    for (int i = 0; i < (s->zoom ? SEGMENT_VIEW_LEVELS : 1); i++)
-        ROTO_TRY(frame_input_new(size->image_w, size->image_h, c->image_mean, c->image_std, s->team,
-                                 &s->inputs[i]));
+    ROTO_TRY(make_inputs(s, size));
     const int32_t finer = s->zoom ? SEGMENT_VIEW_FINER : 1;
     s->shown_w = size->mask_w * finer;
     s->shown_h = size->mask_h * finer;

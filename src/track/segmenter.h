@@ -6,6 +6,7 @@
 #ifndef TRACK_SEGMENTER_H
 #define TRACK_SEGMENTER_H
 
+#include "models/frame_device.h"
 #include "models/frame_input.h"
 #include "track/distractor_memory.h"
 #include "track/mask_choice.h"
@@ -77,6 +78,7 @@ struct roto_segmenter {
     bool sized;
     sam2_size size;
     frame_input *inputs[SEGMENT_VIEW_LEVELS]; /* the first alone without zoom */
+    frame_device *device_input;               /* instead of these where the backend can do it */
     segment_graphs *graphs;
     memory_window *window;
     segment_exchange exchange;
@@ -86,8 +88,8 @@ struct roto_segmenter {
     int32_t frame_w, frame_h;
     int32_t shown_w, shown_h; /* the grid on which logits are handed out */
     segment_view view;        /* what the frame graph is given */
-    roto_image held;          /* the current frame, with zoom */
-    uint8_t *held_bytes;
+    roto_image held;          /* the current frame, with zoom or a device_input */
+    uint8_t *held_bytes;      /* with zoom alone */
     size_t held_capacity;
     float *spread; /* [shown_h, shown_w] scratch, with zoom */
     int32_t *hole_queue;
@@ -135,6 +137,11 @@ void prompt_set_free(prompt_set *p);
 
 /* segment_look.c: what part of the frame the model sees. */
 
+/* Takes a picture: *taken, the picture itself or a copy, is what can be shown. */
+roto_status segment_take(roto_segmenter *s, const roto_image *image, const roto_image **taken);
+/* Makes a part of it what the frame graph sees when it runs next. The level says which sizes it
+ * shares tables with. */
+roto_status segment_show(roto_segmenter *s, const segment_view *view, const roto_image *taken);
 /* Takes a frame: chooses the view by where the objects were and what waits for frame `index`. */
 roto_status segment_look(roto_segmenter *s, const roto_image *image, int64_t index);
 /* Looks at the current frame again, if a prompt for it needs another view. */

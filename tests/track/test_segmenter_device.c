@@ -134,14 +134,14 @@ static void a_frame_waits_once_and_copies_only_what_the_host_needs(void **state)
             assert_int_equal(after.to_host_bytes - before.to_host_bytes,
                              N_OBJECTS * (SAM2_N_MASKS * (MASK_PIXELS + 1) + 1) *
                                  (long)sizeof(float));
-            /* The picture, and of each object the mask, whether it is in sight, which tokens are
-             * valid and where its pointers are. */
-            const long image = 3 * PICTURE_PIXELS, mask = MASK_PIXELS + 1,
+            /* The picture's bytes, and of each object the mask, whether it is in sight, which
+             * tokens are valid and where its pointers are. */
+            const long image_bytes = 3 * PICTURE_PIXELS, mask = MASK_PIXELS + 1,
                        tokens = sam2_window_tokens(&s->model->config, &s->size, 1),
                        positions = memory_window_pointer_floats(s->window, 1);
             assert_int_equal(after.to_device_bytes - before.to_device_bytes,
-                             (image + N_OBJECTS * (mask + tokens + positions)) *
-                                 (long)sizeof(float));
+                             image_bytes +
+                                 N_OBJECTS * (mask + tokens + positions) * (long)sizeof(float));
         }
         roto_segmenter_close(s);
     }
