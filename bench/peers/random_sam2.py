@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes a segmenter of SAM 2.1's size with random weights, for timing: times do not depend on weights.
+"""Writes a segmenter of the size of SAM 2.1's or EdgeTAM with random weights, for timing: times do not
+depend on weights.
 
 Usage: random_sam2.py OUT.safetensors [--model B+]
 
@@ -17,7 +18,8 @@ from roto.train.export import save  # noqa: E402
 
 
 def main():
-    models = {"T": config.HIERA_T, "S": config.HIERA_S, "B+": config.HIERA_BP, "L": config.HIERA_L}
+    models = {"T": config.HIERA_T, "S": config.HIERA_S, "B+": config.HIERA_BP, "L": config.HIERA_L,
+              "EdgeTAM": config.EDGETAM}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
     parser.add_argument("--model", choices=models, default="B+")
