@@ -1,21 +1,27 @@
 #!/usr/bin/env python3
-"""Computes, from shapes alone, the arithmetic and the least memory traffic of each part of SAM 2.1 at
-1024 px, and the time that a GPU needs for it at best. Nothing here is measured.
+"""Writes docs/roofline.md: the arithmetic and the least memory traffic of each part of SAM 2.1 at 1024 px,
+from shapes alone, the time that a GPU needs for it at best, and what script/bench-gpu measured.
 
-Usage: roofline.py          a Markdown table, as in docs/cuda.md
+Usage: roofline.py [--check]      --check fails when docs/roofline.md is not what would be written
 
 Traffic counts each weight and each tensor between kernels once per kernel that reads or writes it, as
 the CUDA backend stores them: bfloat16 where only products read a tensor, the residual stream in fp32.
 """
+import json
+import pathlib
+import re
+import sys
 
-# Dense bf16 products with fp32 sums, TFLOP/s, and memory, TB/s. H200: seen there with PyTorch on random
-# data (8192^3, and a copy); RTX 4090: NVIDIA's Ada whitepaper.
-GPUS = {"H200": (790, 4.3), "RTX 4090": (165, 1.0)}
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# Dense bf16 products with fp32 sums, TFLOP/s, and memory, TB/s (NVIDIA's Ada whitepaper).
+ADA = 165, 1.0
 
 # Hiera (Ryali et al. 2023) as SAM 2.1 configures it: width, heads, blocks a stage, global blocks,
 # windows a stage.
 HIERA = {
     "T": (96, 1, (1, 2, 7, 2), (5, 7, 9), (8, 4, 14, 7)),
+    "S": (96, 1, (1, 2, 11, 2), (7, 10, 13), (8, 4, 14, 7)),
     "B+": (112, 2, (2, 3, 16, 3), (12, 16, 20), (8, 4, 14, 7)),
     "L": (144, 2, (2, 6, 36, 4), (23, 33, 43), (8, 4, 16, 8)),
 }
@@ -170,33 +176,95 @@ def memory_encoder():
     return cost
 
 
-def row(name, cost):
-    cells = [name, f"{cost.flop * 1e-9:.0f}", f"{cost.byte * 1e-6:.0f}"]
-    for tflops, tbytes in GPUS.values():
-        compute, memory = cost.flop / tflops * 1e-9, cost.byte / tbytes * 1e-9
-        cells.append(f"{max(compute, memory):.2f} ({'compute' if compute > memory else 'memory'})")
+HEAD = """# The roof and the floor of each part
+
+Made by `bench/roofline.py`; do not edit.
+
+GFLOP and MB are the arithmetic and the least traffic of each part of SAM 2.1 at 1024 px, from shapes alone. Traffic
+counts tensors between kernels as if no cache kept them; the official code's padding of windows is left out of the
+arithmetic. Floors are what both take at best: the larger of arithmetic and traffic at the rates that were measured
+beside the times ({device}: {tflops:.0f} TFLOP/s of bf16 products, {tbytes:.2f} TB/s of copies; commit {commit}), and on
+an RTX 4090 at NVIDIA's numbers ({ada[0]} TFLOP/s dense with fp32 sums, {ada[1]} TB/s). Measured: the part's kernels
+one after the other, and for frames the wall clock from a decoded frame to masks on the host. Share: the floor over
+that. The estimate for an RTX 4090 is **computed**, from the kernels that it would run (`mma.sync`), timed on the
+same GPU as everything else: each at the share of the roof that it reaches there ([results](results.md) says how).
+Memory attention's first self-attention does not depend on the object and is part of the frame's graph.
+
+"""
+
+
+def load(name):
+    path = ROOT / "bench" / "results" / f"{name}.json"
+    data = json.loads(path.read_text()) if path.exists() else {"rows": [], "note": ""}
+    return data, {(r["model"], r["part"], r["objects"]): r for r in data["rows"]}
+
+
+def floor(cost, rates):
+    """Milliseconds, and what they go to."""
+    compute, memory = cost.flop / rates[0] * 1e-9, cost.byte / rates[1] * 1e-9
+    return max(compute, memory), "compute" if compute > memory else "memory"
+
+
+def row(title, cost, rates, measured_ms=None, ada_ms=None):
+    least, why = floor(cost, rates)
+    ada_least, ada_why = floor(cost, ADA)
+    cells = [title, f"{cost.flop * 1e-9:.0f}", f"{cost.byte * 1e-6:.0f}", f"{least:.3f} ({why})",
+             f"{measured_ms:.3f}" if measured_ms else "", f"{least / measured_ms:.0%}" if measured_ms else "",
+             f"{ada_least:.2f} ({ada_why})", f"{ada_ms:.2f}" if ada_ms else ""]
     return "| " + " | ".join(cells) + " |"
 
 
+def page():
+    data, measured = load("cuda_segmenter")
+    mma = load("cuda_mma")[1]
+    rates = [float(x) for x in re.search(r"reach ([\d.]+) TFLOP/s .* ([\d.]+) TB/s", data["note"]).groups()]
+    lines = ["| part | GFLOP | MB | floor, ms | measured, ms | share | RTX 4090: floor, ms | estimate, ms |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+
+    def add(title, cost, model, part):
+        lines.append(row(title, cost, rates, measured.get((model, part, 1), {}).get("kernels_ms"),
+                         mma.get((model, part, 1), {}).get("rtx4090_ms")))
+
+    for name in HIERA:
+        add(f"frame graph {name}", once_a_frame(name), name, "image encoder")
+    add("memory attention, an object", memory_attention(), "B+", "memory attention")
+    lines.append(row("&nbsp; of it: one cross-attention, 4096 x 28736, 256 and 64 wide", cross_attention(), rates))
+    lines.append(row("&nbsp; of it: one self-attention", self_attention(), rates))
+    lines.append(row("&nbsp; of it: one feed-forward", feed_forward(), rates))
+    add("mask decoder, an object", mask_decoder(), "B+", "mask decoder")
+    add("memory encoder, an object", memory_encoder(), "B+", "memory encoder")
+    for name, objects in [(name, 1) for name in HIERA] + [("B+", 5), ("B+", 16)]:
+        parts = ("image encoder", "memory attention", "mask decoder", "memory encoder")
+        ada = [mma.get((name, part, 1), {}).get("rtx4090_ms") for part in parts]
+        ada = ada[0] + objects * sum(ada[1:]) if all(ada) else None
+        lines.append(row(f"**a frame, {name}, {objects} object{'s' * (objects > 1)}**", whole_frame(name, objects), rates,
+                         measured.get((name, "whole frame", objects), {}).get("median_ms"), ada))
+    head = HEAD.format(device=data["device"], commit=data["commit"], tflops=rates[0], tbytes=rates[1], ada=ADA)
+    return head + "\n".join(lines) + "\n"
+
+
+def once_a_frame(name):
+    cost = hiera(name)
+    cost.add(self_attention())
+    cost.linear(N, D, D)
+    return cost
+
+
+def whole_frame(name, objects):
+    cost = once_a_frame(name)
+    for part in (memory_attention(), mask_decoder(), memory_encoder()):
+        cost.add(part, objects)
+    return cost
+
+
 def main():
-    print("| part | GFLOP | MB | " + " | ".join(f"{gpu}, ms" for gpu in GPUS) + " |")
-    print("| --- | --- | --- |" + " --- |" * len(GPUS))
-    for name in HIERA:
-        print(row(f"image encoder {name}", hiera(name)))
-    once = self_attention()
-    once.linear(N, D, D)
-    print(row("memory attention, once a frame", once))
-    print(row("memory attention, an object", memory_attention()))
-    print(row("&nbsp; of it: one cross-attention, 4096 x 28736, 256 and 64 wide", cross_attention()))
-    print(row("&nbsp; of it: one self-attention", self_attention()))
-    print(row("&nbsp; of it: one feed-forward", feed_forward()))
-    print(row("mask decoder, an object", mask_decoder()))
-    print(row("memory encoder, an object", memory_encoder()))
-    for name in HIERA:
-        total = hiera(name)
-        for part in (once, memory_attention(), mask_decoder(), memory_encoder()):
-            total.add(part)
-        print(row(f"**a frame with one object, {name}**", total))
+    if sys.argv[1:] not in ([], ["--check"]):
+        sys.exit(__doc__)
+    target, text = ROOT / "docs" / "roofline.md", page()
+    if sys.argv[1:] and (not target.exists() or target.read_text() != text):
+        sys.exit("docs/roofline.md is not what bench/roofline.py makes of bench/results")
+    if not sys.argv[1:]:
+        target.write_text(text)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def main():
     with torch.inference_mode():
         model = make_model(args.model, args.size, args.device, dtype)
         pixels = torch.randn(1, 3, args.size, args.size, device=args.device, dtype=dtype)
-        report("image encoder", 0, median_ms(lambda: model.get_image_features(pixels), synchronize, runs))
+        report("image encoder", 1, median_ms(lambda: model.get_image_features(pixels), synchronize, runs))
 
         tokens, pointers = (args.size // 16) ** 2, 64
         keys = 7 * tokens + pointers
