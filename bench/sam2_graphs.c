@@ -13,6 +13,7 @@
  */
 #include "backend/backend.h"
 #include "base/clock.h"
+#include "base/cpu_features.h"
 #include "base/error.h"
 #include "models/sam2/file.h"
 
@@ -75,7 +76,8 @@ typedef struct device {
 
 static roto_status device_open(device *d, const char *name, precision prec, const char *isa)
 {
-    backend_params params = {.precision = prec, .n_threads = 2, .isa = isa};
+    backend_params params = {
+        .precision = prec, .n_threads = cpu_features_detect().n_cores, .isa = isa};
     ROTO_TRY(backend_choose(name, &d->table, &params.device));
     return d->table->open(&params, &d->b);
 }
