@@ -4,12 +4,13 @@ autocast, random weights, frames already resized and normalised on the GPU, mask
 filling of holes. A JSON object a line: whole frames of a stream, and with --parts the parts of a frame.
 
 Usage: sam2_official.py --sam2-source DIR [--models B+ T] [--objects 1 5 16] [--frames 24] [--parts]
-                        [--predictors new legacy compiled]
+                        [--predictors new legacy compiled] [--compile-mode MODE]
 
 DIR holds the package `sam2` of https://github.com/facebookresearch/sam2 (of EdgeTAM for --models
 EdgeTAM). hydra and iopath, which only its loaders use, need not be installed; EdgeTAM needs timm.
 The new predictor computes each object by itself, the legacy one all objects together; compiled is the
-new one optimised for whole videos (vos_optimized=True), which takes minutes to start.
+new one optimised for whole videos (vos_optimized=True), which takes minutes to start: fewer with
+--compile-mode reduce-overhead, which has CUDA graphs and compiled kernels but does not try them out.
 """
 import time
 
@@ -93,10 +94,13 @@ def instantiate(node):
     return getattr(importlib.import_module(module), name)(**arguments)
 
 
-def make_predictor(source, name, predictor):
+def make_predictor(source, name, predictor, mode=None):
     config = yaml.safe_load((pathlib.Path(source) / "sam2" / CONFIGS[name]).read_text())["model"]
     module, kind, _ = PREDICTORS[predictor]
     config |= PREDICTOR | {"_target_": f"sam2.{module}.{kind}", "compile_image_encoder": predictor == "compiled"}
+    if mode:
+        compile_as_told = torch.compile
+        torch.compile = lambda *a, **options: compile_as_told(*a, **(options | {"mode": mode}))
     torch.manual_seed(1)
     model = instantiate(config).eval().cuda()
     code = sys.modules[f"sam2.{module}"]
@@ -178,7 +182,7 @@ def process_mb():
 
 def measure(name, predictor, args, report):
     begin = time.perf_counter()
-    model, code = make_predictor(args.sam2_source, name, predictor)
+    model, code = make_predictor(args.sam2_source, name, predictor, args.compile_mode)
     n_frames = WARM_FRAMES + args.frames
     for n in args.objects:
         torch.cuda.empty_cache()
@@ -205,6 +209,7 @@ def main():
     parser.add_argument("--objects", type=int, nargs="+", default=[1])
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--predictors", nargs="+", choices=PREDICTORS, default=["new"])
+    parser.add_argument("--compile-mode")
     parser.add_argument("--parts", action="store_true")
     args = parser.parse_args()
     open_package(args.sam2_source)
@@ -215,7 +220,9 @@ def main():
     with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16):
         for name in args.models:
             for predictor in args.predictors:
-                peer = f"facebookresearch/{project}, {PREDICTORS[predictor][2]}, PyTorch {torch.__version__}"
+                kind = PREDICTORS[predictor][2]
+                kind += f" ({args.compile_mode})" if predictor == "compiled" and args.compile_mode else ""
+                peer = f"facebookresearch/{project}, {kind}, PyTorch {torch.__version__}"
                 measure(name, predictor, args, lambda **row: print(json.dumps(
                     {"peer": peer, "model": name} | about | row), flush=True))
                 torch.cuda.empty_cache()
