@@ -184,8 +184,8 @@ GFLOP and MB are the arithmetic and the least traffic of each part of SAM 2.1 at
 counts tensors between kernels as if no cache kept them; the official code's padding of windows is left out of the
 arithmetic. Floors are what both take at best: the larger of arithmetic and traffic at the rates that were measured
 beside the times ({device}: {tflops:.0f} TFLOP/s of bf16 products, {tbytes:.2f} TB/s of copies; commit {commit}), and on
-an RTX 4090 at NVIDIA's numbers ({ada[0]} TFLOP/s dense with fp32 sums, {ada[1]} TB/s). Measured: the part's kernels
-one after the other, and for frames the wall clock from a decoded frame to masks on the host. Share: the floor over
+an RTX 4090 at NVIDIA's numbers ({ada[0]} TFLOP/s dense with fp32 sums, {ada[1]} TB/s). Measured: the part's graph
+without its traffic with the host, and for frames the wall clock from a decoded frame to masks on the host. Share: the floor over
 that. The estimate for an RTX 4090 is **computed**, from the kernels that it would run (`mma.sync`), timed on the
 same GPU as everything else: each at the share of the roof that it reaches there ([results](results.md) says how).
 Memory attention's first self-attention does not depend on the object and is part of the frame's graph.
@@ -222,7 +222,8 @@ def page():
              "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
 
     def add(title, cost, model, part):
-        lines.append(row(title, cost, rates, measured.get((model, part, 1), {}).get("kernels_ms"),
+        ours = measured.get((model, part, 1))
+        lines.append(row(title, cost, rates, ours and ours["gflop"] / ours["tflops"],
                          mma.get((model, part, 1), {}).get("rtx4090_ms")))
 
     for name in HIERA:
