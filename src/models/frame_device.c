@@ -34,9 +34,10 @@ struct frame_device {
     float gain[3], offset[3];
     window_size *sizes;
     int32_t n_sizes;
-    buffer *stages[N_STAGES]; /* page-locked */
-    buffer *bytes;
-    int latest;       /* stage */
+    /* Of the frames taken latest, one after the other, so that one can be on its way while another
+     * is still looked at: page-locked memory, and the device's. */
+    buffer *stages[N_STAGES], *bytes[N_STAGES];
+    int latest;
     size_t n_words;   /* of the latest frame */
     bool is_uploaded; /* or asked for */
     picture_view view;
@@ -91,9 +92,10 @@ void frame_device_free(frame_device *f)
         team_forget(f->team);
     for (int32_t i = 0; f->sizes && i < f->n_sizes; i++)
         drop(f, &f->sizes[i].tables);
-    for (int i = 0; i < N_STAGES; i++)
+    for (int i = 0; i < N_STAGES; i++) {
         drop(f, &f->stages[i]);
-    drop(f, &f->bytes);
+        drop(f, &f->bytes[i]);
+    }
     free(f->sizes);
     free(f->program.steps);
     free(f);
@@ -215,16 +217,14 @@ static size_t list_planes(const roto_image *image, plane_rows rows[PICTURE_MAX_P
     return total;
 }
 
-static roto_status reserve(frame_device *f, size_t words)
+static roto_status reserve(frame_device *f, int stage, size_t words)
 {
-    if (f->bytes && f->bytes->n >= words)
+    if (f->bytes[stage] && f->bytes[stage]->n >= words)
         return ROTO_OK;
-    drop(f, &f->bytes);
-    for (int i = 0; i < N_STAGES; i++) {
-        drop(f, &f->stages[i]);
-        ROTO_TRY(f->table->buffer_new(f->backend, BUFFER_HOST, words, &f->stages[i]));
-    }
-    return f->table->buffer_new(f->backend, BUFFER_DEVICE, words, &f->bytes);
+    drop(f, &f->bytes[stage]);
+    drop(f, &f->stages[stage]);
+    ROTO_TRY(f->table->buffer_new(f->backend, BUFFER_HOST, words, &f->stages[stage]));
+    return f->table->buffer_new(f->backend, BUFFER_DEVICE, words, &f->bytes[stage]);
 }
 
 roto_status frame_device_take(frame_device *f, const roto_image *image, roto_image *held)
@@ -232,8 +232,8 @@ roto_status frame_device_take(frame_device *f, const roto_image *image, roto_ima
     size_t at[PICTURE_MAX_PLANES];
     const size_t words = list_planes(image, f->rows, at) / sizeof(float);
     f->view.n_planes = 0;
-    ROTO_TRY(reserve(f, words));
     f->latest = (f->latest + 1) % N_STAGES;
+    ROTO_TRY(reserve(f, f->latest, words));
     f->n_words = words;
     f->is_uploaded = false;
     uint8_t *stage = (uint8_t *)f->stages[f->latest]->data;
@@ -264,7 +264,7 @@ roto_status frame_device_choose(frame_device *f, int32_t index, const roto_image
     const window_size *size = &f->sizes[index];
     picture_view *v = &f->view;
     const bool yuv = window->format == ROTO_PIXEL_YUV420P, nv12 = window->format == ROTO_PIXEL_NV12;
-    *v = (picture_view){.bytes = f->bytes,
+    *v = (picture_view){.bytes = f->bytes[f->latest],
                         .tables = size->tables,
                         .is_yuv = yuv || nv12,
                         .width = f->width,
@@ -296,7 +296,8 @@ roto_status frame_device_enqueue(frame_device *f, backend_queue queue, buffer *o
     if (f->view.n_planes == 0)
         return roto_fail(ROTO_ERROR_INTERNAL, "no window of a frame has been chosen");
     if (!f->is_uploaded) {
-        const buffer_copy upload = {.to = f->bytes, .from = f->stages[f->latest], .n = f->n_words};
+        const buffer_copy upload = {
+            .to = f->bytes[f->latest], .from = f->stages[f->latest], .n = f->n_words};
         ROTO_TRY(f->table->copy(f->backend, queue, &upload, 1));
         f->is_uploaded = true;
     }

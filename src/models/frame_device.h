@@ -22,8 +22,8 @@ void frame_device_free(frame_device *f); /* NULL is fine */
 roto_status frame_device_prepare(frame_device *f, int32_t index, int32_t w, int32_t h);
 
 /* Copies a frame, which has passed roto_image_check(), and makes *held view the copy until the call
- * after the next one: the device may still take the frame before. Allocates when no earlier frame
- * was as large. */
+ * after the next one: until then the device may take the frame and look at it, in any queue.
+ * Allocates when neither of two frames in a row was as large before. */
 roto_status frame_device_take(frame_device *f, const roto_image *image, roto_image *held);
 
 /* The window of the latest *held that the next enqueueing shows; chroma starts on a whole sample.
