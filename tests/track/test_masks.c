@@ -53,6 +53,74 @@ static void holes_up_to_the_limit_are_filled_and_larger_regions_stay(void **stat
     }
 }
 
+/* Pixels of the region of `start`, over edges and corners, in `member`; returns how many. */
+static int flood(const bool *looked_for, int w, int h, int start, bool *member, int *stack)
+{
+    int n = 0, n_stack = 0;
+    memset(member, 0, (size_t)(w * h));
+    stack[n_stack++] = start;
+    member[start] = true;
+    while (n_stack > 0) {
+        const int at = stack[--n_stack], x = at % w, y = at / w;
+        n++;
+        for (int dy = -1; dy <= 1; dy++)
+            for (int dx = -1; dx <= 1; dx++) {
+                const int i = (y + dy) * w + x + dx;
+                if (x + dx < 0 || x + dx >= w || y + dy < 0 || y + dy >= h || !looked_for[i] ||
+                    member[i])
+                    continue;
+                member[i] = true;
+                stack[n_stack++] = i;
+            }
+    }
+    return n;
+}
+
+/* The definition: every region by itself. */
+static void replace_by_flood(const float *logits, int w, int h, bool positive, int max_area,
+                             float logit, float *out)
+{
+    enum { MOST = 40 * 40 };
+    static bool looked_for[MOST], member[MOST];
+    static int stack[MOST];
+    for (int i = 0; i < w * h; i++)
+        looked_for[i] = (logits[i] > 0) == positive;
+    for (int i = 0; i < w * h; i++) {
+        if (looked_for[i] && flood(looked_for, w, h, i, member, stack) <= max_area)
+            out[i] = logit;
+    }
+}
+
+static void small_regions_are_those_that_a_flood_finds(void **state)
+{
+    (void)state;
+    enum { MOST = 40 * 40, N_CASES = 1000 };
+    static float logits[MOST], cleaned[MOST], wanted[MOST];
+    static int32_t queue[MOST];
+    static uint8_t seen[MOST];
+    uint32_t seed = 11;
+    for (int n = 0; n < N_CASES; n++) {
+        const int w = n % 7 == 0 ? 1 : 1 + n % 40,
+                  h = n % 5 == 0 ? 1 : 1 + n / 40 % (n % 3 ? 12 : 40);
+        const int share = n % 101, max_area = n % 11; /* of 100 pixels, share are inside */
+        for (int i = 0; i < w * h; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            logits[i] = (int)(seed >> 8) % 100 < share ? 1.0f + (float)i
+                        : seed >> 31                   ? 0.0f
+                                                       : -2.0f;
+        }
+        memcpy(wanted, logits, sizeof(wanted));
+        replace_by_flood(logits, w, h, false, max_area, MASK_CLEAN_LOGIT, wanted);
+        replace_by_flood(logits, w, h, true, max_area, -MASK_CLEAN_LOGIT, wanted);
+        mask_clean(logits, w, h, max_area, queue, seen, cleaned);
+        assert_memory_equal(cleaned, wanted, (size_t)(w * h) * sizeof(float));
+        memcpy(wanted, logits, sizeof(wanted));
+        replace_by_flood(logits, w, h, false, max_area, MASK_HOLE_LOGIT, wanted);
+        mask_fill_holes(logits, w, h, max_area, queue, seen);
+        assert_memory_equal(logits, wanted, (size_t)(w * h) * sizeof(float));
+    }
+}
+
 /* PyTorch's interpolate(mode="bilinear", align_corners=False), written out. */
 static double enlarged(const float *logits, int w, int h, int x, int y, int frame_w, int frame_h)
 {
@@ -294,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_best_of_three_or_a_stable_single_mask_is_chosen),
         cmocka_unit_test(holes_up_to_the_limit_are_filled_and_larger_regions_stay),
+        cmocka_unit_test(small_regions_are_those_that_a_flood_finds),
         cmocka_unit_test(masks_are_enlarged_and_compete_as_defined),
         cmocka_unit_test(boxes_are_around_what_is_written),
         cmocka_unit_test(a_matte_is_the_logistic_function_of_the_highest_logit),
