@@ -176,10 +176,52 @@ static void features_that_a_follower_wants_come_without_another_wait(void **stat
     roto_segmenter_close(s);
 }
 
+/* What a close look at frame 2 leaves, after one at frame 0 that another prompt widened. */
+static void look_closely(const char *device, segment_view views[2], float *logits)
+{
+    roto_segmenter_params params = roto_segmenter_params_default();
+    params.compute.device = device;
+    params.compute.n_threads = 2;
+    params.zoom = 1;
+    roto_segmenter *s = segmenter_synthetic(&params);
+    assert_ok(give_box(s, 1, 0, (roto_box){50, 40, 70, 60}));
+    roto_image image = picture(0);
+    const roto_segment *segments;
+    int32_t n = 0;
+    assert_ok(roto_segmenter_frame(s, &image, 0, &segments, &n));
+    memset((void *)(uintptr_t)image.plane[0], 0, 3 * PICTURE_PIXELS); /* the caller's again */
+    views[0] = s->view;
+    assert_ok(give_box(s, 2, 0, (roto_box){45, 35, 75, 65}));
+    assert_ok(give_box(s, 2, 0, (roto_box){2, 2, 124, 92}));
+    views[1] = s->view;
+    image = picture(2);
+    assert_ok(roto_segmenter_frame(s, &image, 2, &segments, &n));
+    assert_int_equal(n, 2);
+    for (int i = 0; i < 2; i++)
+        memcpy(logits + i * MASK_PIXELS, s->objects[i]->logits, MASK_PIXELS * sizeof(float));
+    roto_segmenter_close(s);
+}
+
+static void it_looks_closely_like_the_cpu(void **state)
+{
+    (void)state;
+    static float wanted[2 * MASK_PIXELS], got[2 * MASK_PIXELS];
+    segment_view of_cpu[2], of_device[2];
+    look_closely("cpu", of_cpu, wanted);
+    look_closely("cuda", of_device, got);
+    assert_true(of_cpu[0].level > of_cpu[1].level);
+    for (int i = 0; i < 2; i++)
+        assert_true(segment_view_same(&of_cpu[i], &of_device[i]));
+    const double error = relative_l2(got, wanted, 2 * MASK_PIXELS);
+    if (!(error <= max_relative_l2))
+        fail_msg("relative L2 %.2g", error);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_tracks_like_the_cpu),
+        cmocka_unit_test(it_looks_closely_like_the_cpu),
         cmocka_unit_test(a_frame_waits_once_and_copies_only_what_the_host_needs),
         cmocka_unit_test(features_that_a_follower_wants_come_without_another_wait),
     };
