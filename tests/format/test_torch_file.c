@@ -1,6 +1,7 @@
 #include "support/cmocka_all.h"
 #include "torch_samples.h"
 
+#include "format/file.h"
 #include "format/torch/file.h"
 #include "support/temp_folder.h"
 
@@ -133,6 +134,30 @@ static void wide_archives_are_read(void **state)
     free(pickle.data);
 }
 
+/* A byte of a tensor that changed on the way would be a wrong weight that nobody notices. */
+static void a_changed_byte_is_noticed(void **state)
+{
+    (void)state;
+    const float values[6] = {0, 0.5f, 1, 1.5f, 2, 2.5f};
+    file_bytes good;
+    assert_int_equal(file_read(GOLDEN("every_kind.pt"), 1 << 20, &good), ROTO_OK);
+    uint8_t *bad = malloc(good.bytes);
+    assert_non_null(bad);
+    memcpy(bad, good.data, good.bytes);
+    size_t at = 0;
+    while (at + sizeof(values) < good.bytes && memcmp(bad + at, values, sizeof(values)) != 0)
+        at++;
+    bad[at + 5] ^= 1;
+    torch_file *file;
+    assert_int_equal(torch_file_open_bytes(bad, good.bytes, "a.pt", &file), ROTO_ERROR_FORMAT);
+    assert_non_null(strstr(roto_error_message(), "a.pt: damaged ZIP archive: the checksum of "));
+    bad[at + 5] ^= 1;
+    assert_int_equal(torch_file_open_bytes(bad, good.bytes, "a.pt", &file), ROTO_OK);
+    torch_file_close(file);
+    free(bad);
+    file_release(&good);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +165,7 @@ int main(void)
         cmocka_unit_test(metadata_of_a_module_is_passed_over),
         cmocka_unit_test(other_files_are_named),
         cmocka_unit_test(wide_archives_are_read),
+        cmocka_unit_test(a_changed_byte_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

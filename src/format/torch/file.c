@@ -88,6 +88,7 @@ static roto_status read_archive(torch_file *f, const uint8_t *data, size_t bytes
     if (!e->data)
         return roto_fail(ROTO_ERROR_UNSUPPORTED, "%s: its data.pkl is compressed (method %d)",
                          a->file, e->method);
+    ROTO_TRY(zip_check(&a->zip, e, a->file));
     pickle p;
     ROTO_TRY(pickle_parse(e->data, e->bytes, a->file, &p));
     a->copy_bytes_left = bytes;

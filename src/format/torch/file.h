@@ -14,8 +14,9 @@ typedef struct torch_file torch_file;
 bool torch_file_is(const uint8_t *data, size_t bytes);
 
 /* Maps the file, which must not change while it is open. Its tensors are those of its dictionary,
- * or of the dictionary under "model" or "state_dict" in it. Takes memory of up to 250 times the
- * size of data.pkl, and up to the file's own size for tensors that are not contiguous. */
+ * or of the dictionary under "model" or "state_dict" in it. Checksums of
+ * what they read are verified. Takes memory of up to 250 times the size of data.pkl, and up to the
+ * file's own size for tensors that are not contiguous. */
 roto_status torch_file_open(const char *path, torch_file **out);
 
 /* The same in memory that stays the caller's and has to outlive *out; `name` is for messages. */

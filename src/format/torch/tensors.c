@@ -69,6 +69,7 @@ static roto_status find_storage(const reader *r, const pickle_value *v, storage 
                          "%s: the storage %.*s of tensor '%s' is compressed (method %d); "
                          "torch.save() stores it as it is",
                          r->archive->file, (int)(5 + key->n), path, r->name, e->method);
+    ROTO_TRY(zip_check(&r->archive->zip, e, r->archive->file));
     size_t bytes = 0;
     if (count->kind != PICKLE_INT || count->as.integer < 0 ||
         !size_mul((size_t)count->as.integer, out->type->bytes, &bytes) || bytes != e->bytes)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 /* Signatures and sizes of the records, APPNOTE.TXT 4.3. */
 #define LOCAL_SIGNATURE 0x04034b50u
@@ -195,7 +196,8 @@ static roto_status read_directory(const archive_bytes *a, const directory *d, zi
             .content = u32(at + 24), .stored = u32(at + 20), .header = u32(at + 42)};
         *e = (zip_entry){.name = (const char *)at + CENTRAL_BYTES,
                          .name_bytes = name,
-                         .method = (int)u16(at + 10)};
+                         .method = (int)u16(at + 10),
+                         .checksum = u32(at + 16)};
         if (!widen_place(&place, at + CENTRAL_BYTES + name, extra))
             return REFUSE(a, "damaged ZIP archive: the 64-bit field of '%.*s' is cut off",
                           NAME_OF(e));
@@ -236,4 +238,22 @@ const zip_entry *zip_find(const zip_archive *archive, const char *name, size_t n
     const zip_entry key = {.name = name, .name_bytes = name_bytes};
     return archive->n ? bsearch(&key, archive->entries, archive->n, sizeof(key), compare_entries)
                       : NULL;
+}
+
+roto_status zip_check(zip_archive *archive, const zip_entry *e, const char *file)
+{
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    (void)archive, (void)e, (void)file; /* or nothing behind a changed byte would be reached */
+#else
+    if (e->checked || e->checksum == 0 || !e->data)
+        return ROTO_OK;
+    const uint32_t checksum = (uint32_t)crc32_z(0, e->data, e->bytes);
+    if (checksum != e->checksum)
+        return roto_fail(ROTO_ERROR_FORMAT,
+                         "%s: damaged ZIP archive: the checksum of '%.*s' is %08x instead of %08x; "
+                         "copy or download the file again",
+                         file, NAME_OF(e), checksum, e->checksum);
+    archive->entries[e - archive->entries].checked = true;
+#endif
+    return ROTO_OK;
 }

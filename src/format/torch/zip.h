@@ -6,6 +6,7 @@
 
 #include <roto/error.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,8 @@ typedef struct zip_entry {
     const uint8_t *data; /* NULL when it is compressed or encrypted */
     size_t bytes;        /* of the content */
     int method;          /* 0: stored */
+    uint32_t checksum;   /* CRC-32 of the content; 0 where PyTorch was told to compute none */
+    bool checked;        /* the content has it */
 } zip_entry;
 
 typedef struct zip_archive {
@@ -23,13 +26,16 @@ typedef struct zip_archive {
 } zip_archive;
 
 /* Lists an archive in memory, which stays the caller's. Entries are checked to lie inside the
- * archive, and to be what their own headers say. Checksums are not looked at: PyTorch may write
- * others than the format's. `file` is for messages. Takes 48 bytes of memory an entry, which has at
- * least 76 in the archive. */
+ * archive, and to be what their own headers say; their contents by zip_check(). `file` is for
+ * messages. Takes 48 bytes of memory an entry, which has at least 76 in the archive. */
 roto_status zip_open(const uint8_t *archive, size_t bytes, const char *file, zip_archive *out);
 void zip_close(zip_archive *archive); /* a zeroed or closed one is fine */
 
 const zip_entry *zip_find(const zip_archive *archive, const char *name,
                           size_t name_bytes); /* or NULL */
+
+/* Fails when the content of a stored entry, one of zip_find()'s, does not have its checksum. Reads
+ * it once, however often it is asked. */
+roto_status zip_check(zip_archive *archive, const zip_entry *e, const char *file);
 
 #endif
