@@ -30,26 +30,23 @@ static int64_t panel_width(int64_t first, int64_t n_padded)
 #if defined(__AVX512F__)
 #define EVEN_TWICE 0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14
 #define ODD_TWICE 1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13, 15, 15
-#define SWAPPED 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14
 #define EVEN_SIGNS -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1
 #elif defined(__AVX2__)
 #define EVEN_TWICE 0, 0, 2, 2, 4, 4, 6, 6
 #define ODD_TWICE 1, 1, 3, 3, 5, 5, 7, 7
-#define SWAPPED 1, 0, 3, 2, 5, 4, 7, 6
 #define EVEN_SIGNS -1, 1, -1, 1, -1, 1, -1, 1
 #else
 #define EVEN_TWICE 0, 0, 2, 2
 #define ODD_TWICE 1, 1, 3, 3
-#define SWAPPED 1, 0, 3, 2
 #define EVEN_SIGNS -1, 1, -1, 1
 #endif
 
 /* (x cos - y sin, x sin + y cos) for each pair (x, y). */
 SIMD_INLINE vec rotated(vec x, vec rotation)
 {
-    const vec cosine = __builtin_shuffle(rotation, (ivec){EVEN_TWICE});
-    const vec sine = __builtin_shuffle(rotation, (ivec){ODD_TWICE});
-    return x * cosine + __builtin_shuffle(x, (ivec){SWAPPED}) * (sine * (vec){EVEN_SIGNS});
+    const vec cosine = VEC_SHUFFLE(rotation, EVEN_TWICE);
+    const vec sine = VEC_SHUFFLE(rotation, ODD_TWICE);
+    return x * cosine + VEC_SHUFFLE(x, VEC_SWAPPED) * (sine * (vec){EVEN_SIGNS});
 }
 
 static void rotate(int64_t n, const float *x, const float *rotation, float factor, float *out)

@@ -106,14 +106,8 @@ static void layer_norm(int64_t n, const float *x, const float *gamma, const floa
 /* In each lane the sum over its group of four lanes. */
 SIMD_INLINE vec sums_of_4(vec a)
 {
-    enum { FOURS = VEC_LANES / 4 };
-    ivec neighbours, pairs;
-    for (int i = 0; i < 4 * FOURS; i++) {
-        neighbours[i] = i ^ 1;
-        pairs[i] = i ^ 2;
-    }
-    a += __builtin_shuffle(a, neighbours);
-    return a + __builtin_shuffle(a, pairs);
+    a += VEC_SHUFFLE(a, VEC_SWAPPED);
+    return a + VEC_SHUFFLE(a, VEC_SWAPPED_PAIRS);
 }
 
 SIMD_INLINE vec repeated_4(const float *four, float otherwise)

@@ -51,6 +51,19 @@ typedef int32_t ivec __attribute__((vector_size(VEC_LANES * 4)));
 typedef uint32_t uvec __attribute__((vector_size(VEC_LANES * 4)));
 typedef float vec_unaligned __attribute__((vector_size(VEC_LANES * 4), aligned(4), may_alias));
 
+/* Lanes of v in another order, whose numbers are constants: VEC_SHUFFLE(v, VEC_SWAPPED). */
+#define VEC_SHUFFLE(v, ...) __builtin_shufflevector(v, v, __VA_ARGS__)
+#if defined(__AVX512F__)
+#define VEC_SWAPPED 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14
+#define VEC_SWAPPED_PAIRS 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13
+#elif defined(__AVX2__)
+#define VEC_SWAPPED 1, 0, 3, 2, 5, 4, 7, 6
+#define VEC_SWAPPED_PAIRS 2, 3, 0, 1, 6, 7, 4, 5
+#else
+#define VEC_SWAPPED 1, 0, 3, 2
+#define VEC_SWAPPED_PAIRS 2, 3, 0, 1
+#endif
+
 SIMD_INLINE vec vec_load(const float *p)
 {
     return (vec) * (const vec_unaligned *)p;
