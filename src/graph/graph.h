@@ -120,6 +120,7 @@ typedef struct conv_transpose2d_attr {
 /* in: x [..., k], weight [n, k], bias [n] or none, residual [..., n] or none. */
 typedef struct linear_attr {
     epilogue epi;
+    bool precise; /* in fp32 where the CPU backend would round to bfloat16 */
 } linear_attr;
 
 /* in: a [..., m, k], b [..., k, n], or [..., n, k] with transpose_b. Leading dimensions broadcast.

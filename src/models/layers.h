@@ -62,6 +62,9 @@ conv_weights conv_norm_bind(weights *w, const char *prefix, int64_t out, int64_t
 linear_weights linear_fold(weights *w, const linear_weights *first, const linear_weights *second);
 
 tensor_id linear_apply(graph *g, const linear_weights *l, tensor_id x);
+
+/* The same in fp32 where a CPU would otherwise compute it in bfloat16. */
+tensor_id linear_apply_precise(graph *g, const linear_weights *l, tensor_id x);
 tensor_id conv_apply(graph *g, const conv_weights *c, tensor_id x, const conv2d_attr *attr);
 tensor_id norm_apply(graph *g, const norm_weights *n, tensor_id x);
 tensor_id mlp_apply(graph *g, const mlp_weights *m, tensor_id x, unary_kind act);

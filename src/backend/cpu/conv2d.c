@@ -225,10 +225,11 @@ static roto_status conv_prepare(const kernel_site *site, kernel *out)
     const int64_t few_channels = 16;
     c->whole_rows = c->kernel_w > 1 && c->attr.groups == 1 && c->attr.dilation_w == 1 &&
                     depth < few_channels && c->x.row_stride == depth;
+    const bf16_product bf16 = kernel_bf16_for(site, c->kernel_h * c->kernel_w * depth);
     if (c->whole_rows)
-        gemm_init(&c->g, site, site->bf16, c->kernel_h, c->kernel_w * depth, &c->attr.epi);
+        gemm_init(&c->g, site, bf16, c->kernel_h, c->kernel_w * depth, &c->attr.epi);
     else
-        gemm_init(&c->g, site, site->bf16, c->kernel_h * c->kernel_w, depth, &c->attr.epi);
+        gemm_init(&c->g, site, bf16, c->kernel_h * c->kernel_w, depth, &c->attr.epi);
     ROTO_TRY(gemm_pack_constant(site, &c->g, w->data, site->in[2].data, group_columns,
                                 c->attr.groups, &c->panels, &c->bias));
     /* A group's offset is added to every pointer, the ones to zeros included. */
@@ -236,7 +237,7 @@ static roto_status conv_prepare(const kernel_site *site, kernel *out)
     if (!c->zeros)
         return ROTO_ERROR_MEMORY;
     c->grid = gemm_grid_make(site, &c->g, shape_rows(&c->out.shape), group_columns);
-    *out = (kernel){.name = KERNEL_PRODUCT_NAME(site, site->bf16, "conv"),
+    *out = (kernel){.name = KERNEL_PRODUCT_NAME(site, bf16, "conv"),
                     .run = run,
                     .state = c,
                     .n_tasks = c->grid.row_parts * c->grid.column_parts,

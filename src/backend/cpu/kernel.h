@@ -90,13 +90,14 @@ roto_status kernel_refuse(const kernel_site *site, const char *fmt, ...)
                          : ((const char *const[]){"", base ".avx512_bf16", base ".amx",            \
                                                   base ".amx_emulated"}[bf16]))
 
-/* The site's for products over a sequence of so many tokens. Those of a few tokens stay fp32: they
- * would fill no tile, and are the heads that decide, where rounding shows most. Does not look at
- * the batch, so that an object's result does not depend on how many there are. */
-static inline bf16_product kernel_bf16_for(const kernel_site *site, int64_t n_tokens)
+/* The site's for products over a sequence of n tokens, or over n inputs, whichever are fewer. Few
+ * stay fp32: they would fill no tile. Few tokens are the heads that decide, few inputs the first
+ * convolutions of a mask, where rounding shows most. Does not look at the batch, so that an
+ * object's result does not depend on how many there are. */
+static inline bf16_product kernel_bf16_for(const kernel_site *site, int64_t n)
 {
     const int64_t fewest = 32;
-    return n_tokens < fewest ? BF16_NONE : site->bf16;
+    return n < fewest ? BF16_NONE : site->bf16;
 }
 
 /* How many tasks to cut `n_items` equal items into, each of about `item_cost` nanoseconds on one

@@ -52,7 +52,10 @@ roto_status linear_prepare(const kernel_site *site, kernel *out)
     *l = (linear){.x = site->in[0], .out = site->out, .residual = site->in[3]};
     const int64_t n = w->shape.dim[0], k = w->shape.dim[1];
     const tensor_shape *x = &l->x.shape;
-    const bf16_product bf16 = kernel_bf16_for(site, x->rank > 1 ? x->dim[x->rank - 2] : 1);
+    const int64_t n_tokens = x->rank > 1 ? x->dim[x->rank - 2] : 1;
+    const bf16_product bf16 = site->node->attr.linear.precise
+                                  ? BF16_NONE
+                                  : kernel_bf16_for(site, n_tokens < k ? n_tokens : k);
     gemm_init(&l->g, site, bf16, 1, k, &site->node->attr.linear.epi);
     ROTO_TRY(
         gemm_pack_constant(site, &l->g, w->data, site->in[2].data, n, 1, &l->panels, &l->bias));

@@ -32,7 +32,8 @@ tensor_id attention_apply(graph *g, const attention_weights *a, int heads, tenso
                                  .scale = (float)(1.0 / sqrt((double)(a->q.n / heads)))};
     const tensor_id in[8] = {queries_for(g, a, q, k),
                              linear_apply(g, &a->k, k),
-                             linear_apply(g, &a->v, v),
+                             a->precise_values ? linear_apply_precise(g, &a->v, v)
+                                               : linear_apply(g, &a->v, v),
                              TENSOR_NONE,
                              TENSOR_NONE,
                              valid,

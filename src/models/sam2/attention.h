@@ -6,6 +6,7 @@
 
 typedef struct attention_weights {
     linear_weights q, k, v, out;
+    bool precise_values; /* keep v in fp32: rounding shows in the few tokens that take from many */
 } attention_weights;
 
 /* PREFIX.{q,k,v,out}_proj; attention happens on `inner` channels, keys and values come with kv_dim.

@@ -29,8 +29,10 @@ two_way_weights two_way_bind(weights *w, const sam2_config *config)
             .norm4 = bind_norm(w, p, "norm4", d),
             .mlp = mlp_bind(w, tensor_prefix_make("%s.mlp", p).text, d, config->decoder_mlp, d, 2),
         };
+        t.layers[i].token_to_image.precise_values = true;
     }
     t.final_token_to_image = bind_attention(w, prefix, "final_attn_token_to_image", d, inner);
+    t.final_token_to_image.precise_values = true;
     t.norm_final = bind_norm(w, prefix, "norm_final_attn", d);
     return t;
 }
