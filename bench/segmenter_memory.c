@@ -6,6 +6,7 @@
  *   --frames N      default 60
  *   --objects N     added one after the other on frame 0, default 2
  *   --size W H      of the frames, default 640 480
+ *   --precision P   fp32 (default) or bf16
  *   --threads N     default 2
  *
  * Fails when what is allocated changes after frame 50. Linux with glibc alone. */
@@ -24,6 +25,7 @@ enum { WARM_FRAMES = 50 };
 typedef struct options {
     const char *model;
     int n_frames, n_objects, w, h, n_threads;
+    bool bf16;
 } options;
 
 static bool parse(int argc, char **argv, options *o)
@@ -42,6 +44,8 @@ static bool parse(int argc, char **argv, options *o)
             o->n_objects = atoi(argv[++i]);
         } else if (strcmp(name, "--threads") == 0) {
             o->n_threads = atoi(argv[++i]);
+        } else if (strcmp(name, "--precision") == 0) {
+            o->bf16 = strcmp(argv[++i], "bf16") == 0;
         } else if (strcmp(name, "--size") == 0 && left >= 2) {
             o->w = atoi(argv[++i]);
             o->h = atoi(argv[++i]);
@@ -125,11 +129,12 @@ int main(int argc, char **argv)
     options o;
     if (!parse(argc, argv, &o)) {
         fprintf(stderr, "bench_segmenter_memory MODEL [--frames N] [--objects N] [--size W H] "
-                        "[--threads N]\n");
+                        "[--threads N] [--precision P]\n");
         return 2;
     }
     roto_segmenter_params params = roto_segmenter_params_default();
     params.compute.n_threads = o.n_threads;
+    params.compute.precision = o.bf16 ? ROTO_PRECISION_BF16 : ROTO_PRECISION_FP32;
     roto_segmenter *s = NULL;
     uint8_t *rgb = malloc((size_t)o.w * (size_t)o.h * 3);
     bool grows = false;
