@@ -1,5 +1,6 @@
 /* Opens safetensors files and reads every byte that their tensors claim. */
 #include "format/safetensors.h"
+#include "live_bytes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     safetensors *file = NULL;
-    if (safetensors_open_bytes(data, bytes, "fuzz", &file) != ROTO_OK)
+    live_bytes_start();
+    const roto_status status = safetensors_open_bytes(data, bytes, "fuzz", &file);
+    live_bytes_check(bytes, 100, 1 << 16);
+    if (status != ROTO_OK)
         return 0;
     for (size_t i = 0; i < safetensors_count(file); i++) {
         const safetensor *t = safetensors_at(file, i);
