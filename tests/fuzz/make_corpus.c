@@ -59,6 +59,29 @@ static int put_torch(const char *root)
     return bad;
 }
 
+/* What earlier runs found to reach further, by "KIND/NAME" (found.safetensors). */
+static int put_found(const char *root)
+{
+    safetensors *file;
+    if (safetensors_open(ROTO_SOURCE_DIR "/tests/fuzz/found.safetensors", &file) != ROTO_OK)
+        return 1;
+    int bad = 0;
+    for (size_t i = 0; i < safetensors_count(file); i++) {
+        const safetensor *t = safetensors_at(file, i);
+        const char *slash = strchr(t->name, '/');
+        char kind[64];
+        if (!slash || (size_t)(slash - t->name) >= sizeof(kind)) {
+            bad = 1;
+            continue;
+        }
+        memcpy(kind, t->name, (size_t)(slash - t->name));
+        kind[slash - t->name] = 0;
+        bad |= put(root, kind, slash + 1, t->data, t->bytes);
+    }
+    safetensors_close(file);
+    return bad;
+}
+
 int main(int argc, char **argv)
 {
     static const char golden[] = ROTO_SOURCE_DIR "/tests/format/golden/onnx.safetensors";
@@ -100,5 +123,5 @@ int main(int argc, char **argv)
     snprintf(path, sizeof(path), "%s/image_ids/two", root);
     bad |= roto_image_write_ids(path, &image) != ROTO_OK;
     safetensors_close(file);
-    return bad | put_torch(root);
+    return bad | put_torch(root) | put_found(root);
 }

@@ -282,19 +282,20 @@ class Track:
     def keep_map(self, masks):
         """Whose pixels are, after the published constraint that masks do not overlap: 0 for nobody,
         1 for the first object, ...; -1 where it is a matter of rounding."""
+        rounding = 1e-1 if self.config.memory_bf16 else 1e-2  # of logits, whose sizes are 10 and more
         self.predictor.non_overlap_masks = True
         size = {"device": "cpu", "video_height": self.side, "video_width": self.side}
         _, whole = self.predictor._get_orig_video_res_output(size, masks)
         self.predictor.non_overlap_masks = False
         best, owner = whole[:, 0].max(0)
         owner = torch.where(best > 0, owner + 1, 0)
-        unsure = ((whole[:, 0] > 0).sum(0) > 1) | (best.abs() < 1e-2)
+        unsure = ((whole[:, 0] > 0).sum(0) > 1) | (best.abs() < rounding)
         if len(masks) > 1:
             enlarged = torch.nn.functional.interpolate(
                 masks, size=(self.side, self.side), mode="bilinear", align_corners=False
             )
             first, second = enlarged[:, 0].topk(2, 0).values
-            unsure |= (first - second < 1e-2) & (first > -1e-2)
+            unsure |= (first - second < rounding) & (first > -rounding)
         owner = torch.where(unsure, -1, owner)
         self.maps.append(samples(owner.numpy().astype(np.float32), MAP_SAMPLES))
 
