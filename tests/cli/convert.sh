@@ -23,5 +23,7 @@ expect 2 'nowhere.pt' "$roto" convert "$work/nowhere.pt" "$work/x"
 expect 2 'no/such' "$roto" convert "$segmenter" "$work/no/such/x.safetensors"
 expect 3 'no "roto.config"' "$roto" convert "$samples/module.pt" "$work/x"
 expect 4 'asks for torch.nn.modules.linear.Linear' "$roto" convert "$samples/object.pt" "$work/x"
+mkdir "$work/hub" && cp "$work/f16.safetensors" "$work/hub/model.safetensors"
+prints 'roto-s: mobilenet_v2' "$roto" info "$work/hub"
 expect 4 'before version 1.6' "$roto" info "$samples/legacy.pt"
 [ ! -e "$work/x" ] || fail 'a refused conversion has left a file'

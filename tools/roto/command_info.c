@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_DEVICES = 16 };
 
@@ -102,9 +103,24 @@ static bool ends_in(const char *path, const char *extension)
     return length > tail && strcmp(path + length - tail, extension) == 0;
 }
 
+/* As Hugging Face keeps a model; any other folder is one of images. */
+static bool is_model_folder(const char *path)
+{
+    static const char *const files[] = {"model.safetensors", "model.safetensors.index.json"};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        path_text file;
+        const int n = snprintf(file.text, sizeof(file.text), "%s/%s", path, files[i]);
+        if (n > 0 && (size_t)n < sizeof(file.text) && access(file.text, F_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool is_segmenter(const char *path)
 {
     static const char *const endings[] = {".safetensors", ".safetensors.index.json", ".pt", ".pth"};
+    if (is_model_folder(path))
+        return true;
     for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
         if (ends_in(path, endings[i]))
             return true;
@@ -122,8 +138,9 @@ int command_info(int argc, char **argv)
     const command_line c = {
         .name = name,
         .operands = "[FILE...]",
-        .about = "Tells about each FILE: a detector (.onnx), a segmenter (.safetensors, .pt) part\n"
-                 "by part, or what roto track takes as input.\n"
+        .about = "Tells about each FILE: a detector (.onnx), a segmenter (.safetensors, .pt, or\n"
+                 "a folder with model.safetensors or its index) part by part, or what roto track\n"
+                 "takes as input.\n"
                  "Without one: about this build, the devices and the default model.",
         .examples = "  roto info\n"
                     "  roto info match.mp4\n"
