@@ -190,28 +190,117 @@ void mask_scaler_write(mask_scaler *s, const float *logits, uint8_t value, uint8
     }
 }
 
-bool mask_scaler_box(mask_scaler *s, const float *logits, mask_edges *out)
+/* Columns of the output that are looked at together. */
+enum { BOX_COLUMNS = 32 };
+
+/* The logits on either side of each column from..end - 1 of output row y; as wide_row() has them.
+ */
+static void row_sides(const mask_scaler *s, const float *logits, const tap *t, int32_t from,
+                      int32_t end, float *first, float *second)
+{
+    const float *a = logits + (ptrdiff_t)t->first * s->mask_w,
+                *b = logits + (ptrdiff_t)t->second * s->mask_w;
+    for (int32_t i = 0; i < end - from; i++) {
+        const int32_t x = s->first[from + i];
+        first[i] = a[x] + t->part * (b[x] - a[x]);
+    }
+    for (int32_t i = 0; i < end - from; i++) {
+        const int32_t x = s->second[from + i];
+        second[i] = a[x] + t->part * (b[x] - a[x]);
+    }
+}
+
+static inline __attribute__((always_inline)) void between(const float *first, const float *second,
+                                                          const float *restrict part, int32_t n,
+                                                          float *restrict out)
+{
+    for (int32_t i = 0; i < n; i++)
+        out[i] = first[i] + part[i] * (second[i] - first[i]);
+}
+
+static void between_generic(const float *first, const float *second, const float *part, int32_t n,
+                            float *out)
+{
+    between(first, second, part, n, out);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) static void
+between_avx2(const float *first, const float *second, const float *part, int32_t n, float *out)
+{
+    between(first, second, part, n, out);
+}
+#endif
+
+/* Whether output row y is positive in columns from..end - 1, at most BOX_COLUMNS of them; of those
+ * the first and the one behind the last widen *found. */
+static bool positive_columns(const mask_scaler *s, const float *logits, int32_t y, int32_t from,
+                             int32_t end, extent *found)
+{
+    float first[BOX_COLUMNS], second[BOX_COLUMNS], out[BOX_COLUMNS];
+    const tap t = tap_of(y, s->mask_h, s->frame_h);
+    row_sides(s, logits, &t, from, end, first, second);
+#if defined(__x86_64__)
+    if (s->avx2)
+        between_avx2(first, second, s->part + from, end - from, out);
+    else
+#endif
+        between_generic(first, second, s->part + from, end - from, out);
+    bool any = false;
+    for (int32_t i = 0; i < end - from; i++) {
+        if (!(out[i] > 0))
+            continue;
+        any = true;
+        found->x0 = from + i < found->x0 ? from + i : found->x0;
+        found->x1 = from + i + 1 > found->x1 ? from + i + 1 : found->x1;
+    }
+    return any;
+}
+
+static bool positive_row(const mask_scaler *s, const float *logits, const extent *e, int32_t y,
+                         int32_t from, int32_t end)
+{
+    const tap t = tap_of(y, s->mask_h, s->frame_h);
+    extent ignored = {0};
+    if (t.second < e->y0 || t.first >= e->y1)
+        return false;
+    for (int32_t x = from; x < end; x += BOX_COLUMNS) {
+        const int32_t next = x + BOX_COLUMNS < end ? x + BOX_COLUMNS : end;
+        if (positive_columns(s, logits, y, x, next, &ignored))
+            return true;
+    }
+    return false;
+}
+
+/* From each of the four sides inwards: the mask's cells say where it ends but for a few pixels. */
+bool mask_scaler_box(const mask_scaler *s, const float *logits, mask_edges *out)
 {
     const extent e = extent_above(s, logits, 0);
     int32_t from, end;
     output_columns(s, &e, &from, &end);
-    *out = (mask_edges){end, s->frame_h, from, 0};
-    for (int32_t y = 0; y < s->frame_h; y++) {
-        int32_t first = from, last = end;
-        if (!wide_row(s, logits, &e, y, from, end))
-            continue;
-        while (first < end && !(s->wide[first - from] > 0))
-            first++;
-        while (last > first && !(s->wide[last - 1 - from] > 0))
-            last--;
-        if (first == last)
-            continue;
-        out->x0 = first < out->x0 ? first : out->x0;
-        out->x1 = last > out->x1 ? last : out->x1;
-        out->y0 = y < out->y0 ? y : out->y0;
-        out->y1 = y + 1;
+    *out = (mask_edges){end, 0, from, s->frame_h};
+    while (out->y0 < out->y1 && !positive_row(s, logits, &e, out->y0, from, end))
+        out->y0++;
+    while (out->y1 > out->y0 && !positive_row(s, logits, &e, out->y1 - 1, from, end))
+        out->y1--;
+    if (out->y0 == out->y1)
+        return false;
+    for (int32_t x = from; x < end && out->x0 == end; x += BOX_COLUMNS) {
+        const int32_t next = x + BOX_COLUMNS < end ? x + BOX_COLUMNS : end;
+        for (int32_t y = out->y0; y < out->y1; y++)
+            positive_columns(s, logits, y, x, next, out);
     }
-    return out->y1 > 0;
+    const int32_t left = out->x0;
+    for (int32_t x = end; x > left;) {
+        const int32_t first = x - BOX_COLUMNS > left ? x - BOX_COLUMNS : left;
+        bool any = false;
+        for (int32_t y = out->y0; y < out->y1; y++)
+            any = positive_columns(s, logits, y, first, x, out) || any;
+        if (any)
+            break;
+        x = first;
+    }
+    return true;
 }
 
 float mask_scaler_stability(mask_scaler *s, const float *logits, float offset)

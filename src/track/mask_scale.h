@@ -25,8 +25,9 @@ typedef struct mask_edges {
     int32_t x0, y0, x1, y1;
 } mask_edges;
 
-/* Those of what mask_scaler_write() would write; false when that is nothing. */
-bool mask_scaler_box(mask_scaler *s, const float *logits, mask_edges *out);
+/* Those of what mask_scaler_write() would write; false when that is nothing. Several threads may
+ * ask at once. */
+bool mask_scaler_box(const mask_scaler *s, const float *logits, mask_edges *out);
 
 /* How many of the enlarged logits above -offset are above offset, 0..1; 0 when there are none. */
 float mask_scaler_stability(mask_scaler *s, const float *logits, float offset);

@@ -63,7 +63,7 @@ roto_status segment_encode_frame(roto_segmenter *s)
     return ROTO_OK;
 }
 
-static void fill_holes(const roto_segmenter *s, segment_object *o)
+static void fill_holes(const roto_segmenter *s, segment_object *o, int thread)
 {
     const int32_t area =
         s->params.max_hole_px < 0 ? s->model->config.max_hole_area : s->params.max_hole_px;
@@ -71,8 +71,8 @@ static void fill_holes(const roto_segmenter *s, segment_object *o)
     o->view = s->view;
     o->shown_fresh = false;
     if (o->object_score > 0)
-        mask_fill_holes(o->logits, s->size.mask_w, s->size.mask_h, area, s->hole_queue,
-                        s->hole_state);
+        mask_fill_holes(o->logits, s->size.mask_w, s->size.mask_h, area,
+                        s->hole_queue + thread * n_pixels(s), s->hole_state + thread * n_pixels(s));
 }
 
 /* What a decoder left for `batch` objects becomes theirs from `row` on. */
@@ -97,7 +97,7 @@ static roto_status hand_over(const roto_segmenter *s, const segment_graph *decod
 
 /* Takes the answer in a row, which the host has waited for. */
 static void take_answer(roto_segmenter *s, segment_object *o, int32_t row, bool multimask,
-                        bool tracked)
+                        bool tracked, int thread)
 {
     const sam2_config *c = &s->model->config;
     const segment_exchange *x = &s->exchange;
@@ -118,10 +118,10 @@ static void take_answer(roto_segmenter *s, segment_object *o, int32_t row, bool 
         for (int64_t i = 0; i < n_pixels(s); i++)
             o->raw[i] = MASK_NO_OBJECT_LOGIT;
     }
-    fill_holes(s, o);
+    fill_holes(s, o, thread);
     o->present = true;
     if (tracked && s->params.memory.distractor_aware)
-        segment_look_for_distractor(s, o, masks);
+        segment_look_for_distractor(s, o, masks, thread);
 }
 
 /* Enqueues memory attention for objects[row ...] that have room in its conditioning slots. */
@@ -195,6 +195,13 @@ static int32_t slots_for(const roto_segmenter *s, const segment_object *o)
     return segment_graphs_conditioning(view.n_conditioning);
 }
 
+static void take_tracked(roto_segmenter *s, segment_object *o, int32_t index, int thread)
+{
+    take_answer(s, o, index, true, true, thread);
+    o->source = ROTO_SEGMENT_TRACKED;
+    o->given.frame = -1;
+}
+
 roto_status segment_track(roto_segmenter *s, segment_object **objects, int32_t n)
 {
     int32_t done = 0;
@@ -212,11 +219,7 @@ roto_status segment_track(roto_segmenter *s, segment_object **objects, int32_t n
     }
     ROTO_TRY(s->table->wait(s->backend)); /* the one of a frame without prompts */
     segment_times_end(s, SEGMENT_WAIT);
-    for (int32_t i = 0; i < n; i++) {
-        take_answer(s, objects[i], i, true, true);
-        objects[i]->source = ROTO_SEGMENT_TRACKED;
-        objects[i]->given.frame = -1;
-    }
+    segment_each(s, objects, n, take_tracked);
     segment_times_end(s, SEGMENT_CHOOSE);
     return ROTO_OK;
 }
@@ -272,7 +275,7 @@ static roto_status accept_mask(roto_segmenter *s, segment_object *o, const promp
     o->object_score = in_sight ? MASK_PROMPT_LOGIT : -MASK_PROMPT_LOGIT;
     o->iou = 1;
     o->choice = -1;
-    fill_holes(s, o);
+    fill_holes(s, o, 0);
     o->present = true;
     segment_times_end(s, SEGMENT_DECODE);
     return ROTO_OK;
@@ -300,7 +303,7 @@ roto_status segment_prompted(roto_segmenter *s, segment_object *o, const prompt_
     }
     ROTO_TRY(segment_decode(s, with_memory ? FEATURES_RECALLED : FEATURES_WITHOUT_MEMORY, points,
                             p->n_points, refine ? o->raw : NULL));
-    take_answer(s, o, 0, p->n_points <= 1, false);
+    take_answer(s, o, 0, p->n_points <= 1, false, 0);
     segment_times_end(s, SEGMENT_DECODE);
     return ROTO_OK;
 }
@@ -344,8 +347,10 @@ static int choose_slots(roto_segmenter *s, segment_object *o, memory_target to[M
 /* A tracked mask enters as it was decoded; of a prompted one what the user saw, in black and white:
  * logits whose sigmoid is 0 or 1. Where the model enlarges them first, the border lies where the
  * enlarged logits change their sign, and they are made large by a power of two. */
-static void write_mask(const roto_segmenter *s, const segment_object *o, float *out)
+static void write_mask(roto_segmenter *s, segment_object *o, int32_t index, int thread)
 {
+    (void)thread;
+    float *out = s->exchange.mask->data + index * n_pixels(s);
     const bool enlarged = s->model->config.memory_mask_stride < SAM2_MASK_STRIDE;
     for (int64_t i = 0; i < n_pixels(s); i++) {
         if (o->source == ROTO_SEGMENT_TRACKED)
@@ -370,7 +375,6 @@ static roto_status remember_batch(roto_segmenter *s, segment_object *const *obje
     for (int32_t i = 0; i < batch; i++) {
         const segment_object *o = objects[row + i];
         memory_target to[MAX_TARGETS];
-        write_mask(s, o, x->mask->data + (row + i) * n_pixels(s));
         x->absent->data[row + i] = o->object_score > 0 ? 0 : 1;
         const int n = choose_slots(s, objects[row + i], to);
         for (int k = 0; k < n; k++) {
@@ -403,5 +407,6 @@ static roto_status remember_batch(roto_segmenter *s, segment_object *const *obje
 
 roto_status segment_remember(roto_segmenter *s, segment_object **objects, int32_t n)
 {
+    segment_each(s, objects, n, write_mask);
     return in_batches(s, objects, 0, n, 0, remember_batch);
 }

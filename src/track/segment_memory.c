@@ -42,7 +42,8 @@ int32_t segment_choose_by_motion(roto_segmenter *s, segment_object *o, const flo
     return FIRST_MASK + motion_choose(&o->motion, c, N_CHOICES, s->frame);
 }
 
-void segment_look_for_distractor(roto_segmenter *s, segment_object *o, const float *masks)
+void segment_look_for_distractor(roto_segmenter *s, segment_object *o, const float *masks,
+                                 int thread)
 {
     const int64_t n_pixels = (int64_t)s->size.mask_w * s->size.mask_h;
     roto_box box;
@@ -50,7 +51,8 @@ void segment_look_for_distractor(roto_segmenter *s, segment_object *o, const flo
     o->anchors = false;
     if (!distractor_may_anchor(&o->distractor, area, o->iou, s->frame))
         return;
-    const distractor_scratch scratch = {s->hole_queue, s->hole_state};
+    const distractor_scratch scratch = {s->hole_queue + thread * n_pixels,
+                                        s->hole_state + thread * n_pixels};
     for (int32_t i = FIRST_MASK; i < SAM2_N_MASKS && !o->anchors; i++) {
         if (i != o->choice)
             o->anchors = distractor_ratio(o->raw, masks + i * n_pixels, s->size.mask_w,

@@ -13,8 +13,11 @@ static roto_status need_frame(const roto_segmenter *s)
     return ROTO_OK;
 }
 
-static void measure(const roto_segmenter *s, const float *logits, roto_segment *out)
+static void measure(roto_segmenter *s, segment_object *o, int32_t index, int thread)
 {
+    (void)o, (void)thread;
+    roto_segment *out = &s->segments[index];
+    const float *logits = out->logits;
     mask_edges e;
     if (!mask_scaler_box(s->scaler, logits, &e))
         return;
@@ -40,16 +43,16 @@ roto_status roto_segmenter_results(roto_segmenter *s, const roto_segment **segme
         segment_object *o = s->objects[i];
         if (!o->present)
             continue;
-        const float *logits = segment_shown(s, o);
-        s->segments[n] = (roto_segment){.id = o->id,
-                                        .object_score = o->object_score,
-                                        .iou = o->iou,
-                                        .source = o->source,
-                                        .logits = logits,
-                                        .logits_width = s->shown_w,
-                                        .logits_height = s->shown_h};
-        measure(s, logits, &s->segments[n++]);
+        s->due[n] = o;
+        s->segments[n++] = (roto_segment){.id = o->id,
+                                          .object_score = o->object_score,
+                                          .iou = o->iou,
+                                          .source = o->source,
+                                          .logits = segment_shown(s, o),
+                                          .logits_width = s->shown_w,
+                                          .logits_height = s->shown_h};
     }
+    segment_each(s, s->due, n, measure);
     *segments = s->segments;
     *n_segments = n;
     return ROTO_OK;

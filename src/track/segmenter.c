@@ -177,7 +177,8 @@ roto_status segmenter_new(sam2_model *model, const roto_segmenter_params *params
     s->spare = memory_new_array((size_t)s->params.max_objects, sizeof(*s->spare));
     s->due = memory_new_array((size_t)s->params.max_objects, sizeof(*s->due));
     s->segments = memory_new_array((size_t)s->params.max_objects, sizeof(*s->segments));
-    if (!s->objects || !s->spare || !s->due || !s->segments)
+    s->each.step = memory_new_aligned(sizeof(*s->each.step));
+    if (!s->objects || !s->spare || !s->due || !s->segments || !s->each.step)
         goto fail;
     describe(s);
     *out = s;
@@ -294,6 +295,7 @@ void roto_segmenter_close(roto_segmenter *s)
         return;
     forget_objects(s);
     forget_size(s);
+    segment_each_end(s);
     if (s->backend)
         s->table->close(s->backend);
     team_free(s->own_team);
@@ -302,6 +304,7 @@ void roto_segmenter_close(roto_segmenter *s)
     free(s->objects);
     free(s->spare);
     free(s->due);
+    free(s->each.step);
     free(s->segments);
     free(s);
 }
@@ -380,8 +383,9 @@ static roto_status make_sized(roto_segmenter *s, const sam2_size *size)
     ROTO_TRY(
         segment_graphs_new(s->model, size, s->table, s->backend, batch, s->window, &s->graphs));
     ROTO_TRY(make_exchange(s));
-    s->hole_queue = memory_new_array(pixels, sizeof(*s->hole_queue));
-    s->hole_state = memory_new_array(pixels, sizeof(*s->hole_state));
+    const size_t n_threads = (size_t)team_n_threads(s->team);
+    s->hole_queue = memory_new_array(n_threads * pixels, sizeof(*s->hole_queue));
+    s->hole_state = memory_new_array(n_threads * pixels, sizeof(*s->hole_state));
     s->image_mask = memory_new_array((size_t)size->image_w * (size_t)size->image_h, sizeof(float));
     s->prior = memory_new_array(pixels, sizeof(float));
     if (!s->spread || !s->hole_queue || !s->hole_state || !s->image_mask || !s->prior)

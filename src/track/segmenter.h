@@ -1,11 +1,13 @@
 /* track/segmenter.h - the inside of roto_segmenter, shared by the files that make it up:
  * segmenter.c opens and closes, segment_prompt.c takes prompts, segment_frame.c decides what
  * happens to each object in a frame, segment_compute.c runs the graphs, segment_exchange.c is what
- * host and device tell each other, segment_results.c hands out masks, segment_image.c answers about
+ * host and device tell each other, segment_each.c shares work on objects among threads,
+ * segment_results.c hands out masks, segment_image.c answers about
  * single images and segment_times.c says where time went. */
 #ifndef TRACK_SEGMENTER_H
 #define TRACK_SEGMENTER_H
 
+#include "base/team.h"
 #include "models/frame_device.h"
 #include "models/frame_input.h"
 #include "track/distractor_memory.h"
@@ -65,13 +67,25 @@ typedef enum segment_part {
     SEGMENT_N_PARTS
 } segment_part;
 
+/* Work for each of some objects; `index` is the object's among them. A thread may use its part of
+ * the scratch. */
+typedef void segment_each_fn(roto_segmenter *s, segment_object *o, int32_t index, int thread);
+
+typedef struct segment_each_work {
+    segment_object *const *objects;
+    segment_each_fn *fn;
+    team_step *step; /* owned */
+    team_program program;
+} segment_each_work;
+
 struct roto_segmenter {
     roto_segmenter_params params;
     bool zoom, keeps_features;
     sam2_model *model;
     const backend_table *table;
     backend *backend;
-    team *team, *own_team; /* resizes pictures; its own where the backend has no threads */
+    team *team, *own_team; /* the host's threads; its own where the backend has none */
+    segment_each_work each;
     char description[512];
 
     /* What depends on the model's input size; made with the first frame. */
@@ -91,11 +105,11 @@ struct roto_segmenter {
     roto_image held;          /* the current frame, with zoom or a device_input */
     uint8_t *held_bytes;      /* with zoom alone */
     size_t held_capacity;
-    float *spread; /* [shown_h, shown_w] scratch, with zoom */
-    int32_t *hole_queue;
-    uint8_t *hole_state;
-    float *image_mask; /* [image_h, image_w], for mask prompts */
-    float *prior;      /* [mask_h, mask_w], logits of a mask that is looked at */
+    float *spread;       /* [shown_h, shown_w] scratch, with zoom */
+    int32_t *hole_queue; /* [threads, mask_h, mask_w] scratch */
+    uint8_t *hole_state; /* [threads, mask_h, mask_w] scratch */
+    float *image_mask;   /* [image_h, image_w], for mask prompts */
+    float *prior;        /* [mask_h, mask_w], logits of a mask that is looked at */
 
     segment_object **objects; /* by id */
     int32_t n_objects;
@@ -156,6 +170,11 @@ void segment_bring(roto_segmenter *s, segment_object *o);
 /* The object's logits over the whole frame [shown_h, shown_w]. */
 const float *segment_shown(roto_segmenter *s, segment_object *o);
 
+/* segment_each.c: does it for all of them, by all threads; returns when it is done. */
+void segment_each(roto_segmenter *s, segment_object *const *objects, int32_t n,
+                  segment_each_fn *fn);
+void segment_each_end(roto_segmenter *s); /* before the team or the segmenter goes */
+
 /* segment_times.c: a frame begins; what was done since then or since the latest part belongs to
  * this one. */
 void segment_times_begin(roto_segmenter *s);
@@ -200,7 +219,8 @@ roto_status segment_decode(roto_segmenter *s, decoder_features features, const p
 int32_t segment_choose_by_motion(roto_segmenter *s, segment_object *o, const float *masks,
                                  const float *ious);
 /* Whether the answer becomes an anchor, with a distractor-aware memory. */
-void segment_look_for_distractor(roto_segmenter *s, segment_object *o, const float *masks);
+void segment_look_for_distractor(roto_segmenter *s, segment_object *o, const float *masks,
+                                 int thread);
 /* A prompted frame is remembered. */
 void segment_remember_prompted(roto_segmenter *s, segment_object *o);
 /* A tracked one is, in this slot. */
