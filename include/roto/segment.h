@@ -186,6 +186,17 @@ ROTO_API roto_status roto_segmenter_frame(roto_segmenter *segmenter, const roto_
                                           int64_t index, const roto_segment **segments,
                                           int32_t *n_segments);
 
+/* Says which frame comes after the one that the next roto_segmenter_frame() takes, so that a GPU
+ * encodes it beside that one's objects: more frames a second and the same masks. The picture is
+ * looked at until that call returns; when the frame itself is taken, it has to be the same. Nothing
+ * is lost where it is another one or never comes, but for the work. For frames that are there
+ * anyway, of a file or waiting in a queue: to wait for one costs more time than this saves.
+ *
+ * Without effect, and free, on a CPU, with params.zoom, and for a picture of another size. The first
+ * call compiles a graph and takes memory. ROTO_ERROR_ARGUMENT as for roto_segmenter_frame(). */
+ROTO_API roto_status roto_segmenter_next(roto_segmenter *segmenter, const roto_image *image,
+                                         int64_t index);
+
 /* Which way tracking goes from the next frame on: 1: forward, -1: in reverse, 0 (what a segmenter
  * starts with): the frames' numbers tell. An object's memories are of the frames before in that
  * direction, so that a jump, say back to a frame that is to be corrected and forward from there,

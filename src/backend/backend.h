@@ -135,6 +135,7 @@ typedef struct backend_table {
     /* Arena, packed weights and workspace, also where other executables use them, too. */
     size_t (*memory_bytes)(const executable *e);
 
+    bool works_ahead;  /* QUEUE_AHEAD runs beside QUEUE_MAIN; else it comes first */
     int largest_batch; /* of objects that are better computed together than one after the other */
 } backend_table;
 

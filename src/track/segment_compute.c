@@ -46,6 +46,15 @@ static roto_status keep_features(roto_segmenter *s, const segment_graph *frame)
     return copy(s, &(buffer_copy){.to = s->kept_features, .from = features, .n = features->n}, 1);
 }
 
+roto_status segment_features_are_there(roto_segmenter *s, const segment_graph *frame)
+{
+    if (s->keeps_features)
+        ROTO_TRY(keep_features(s, frame));
+    segment_times_end(s, SEGMENT_ENCODE);
+    s->encoded = true;
+    return ROTO_OK;
+}
+
 roto_status segment_encode_frame(roto_segmenter *s)
 {
     if (s->encoded)
@@ -56,11 +65,7 @@ roto_status segment_encode_frame(roto_segmenter *s)
         ROTO_TRY(frame_device_enqueue(s->device_input, frame->ports.queue,
                                       frame->ports.in[FRAME_IN_IMAGE]));
     ROTO_TRY(s->table->enqueue(frame->e));
-    if (s->keeps_features)
-        ROTO_TRY(keep_features(s, frame));
-    segment_times_end(s, SEGMENT_ENCODE);
-    s->encoded = true;
-    return ROTO_OK;
+    return segment_features_are_there(s, frame);
 }
 
 static void fill_holes(const roto_segmenter *s, segment_object *o, int thread)
@@ -217,6 +222,7 @@ roto_status segment_track(roto_segmenter *s, segment_object **objects, int32_t n
         ROTO_TRY(in_batches(s, objects, done, end, slots, track_batch));
         done = end;
     }
+    ROTO_TRY(segment_ahead_start(s));
     ROTO_TRY(s->table->wait(s->backend)); /* the one of a frame without prompts */
     segment_times_end(s, SEGMENT_WAIT);
     segment_each(s, objects, n, take_tracked);

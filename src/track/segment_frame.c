@@ -99,7 +99,7 @@ static roto_status process(roto_segmenter *s)
         }
     }
     if (n_tracked == 0)
-        return ROTO_OK;
+        return segment_ahead_start(s);
     ROTO_TRY(segment_encode_frame(s));
     ROTO_TRY(segment_track(s, s->due, n_tracked));
     return segment_remember(s, s->due, n_tracked);
@@ -115,20 +115,22 @@ roto_status roto_segmenter_direction(roto_segmenter *s, int32_t direction)
     return ROTO_OK;
 }
 
-roto_status roto_segmenter_frame(roto_segmenter *s, const roto_image *image, int64_t index,
-                                 const roto_segment **segments, int32_t *n_segments)
+static roto_status take(roto_segmenter *s, const roto_image *image, int64_t index)
 {
-    if (!s)
-        return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter is NULL");
     ROTO_TRY(roto_image_check(image));
     if (index < 0)
         return roto_fail(ROTO_ERROR_ARGUMENT, "frame %lld; frames are numbered from 0",
                          (long long)index);
+    if (image->width != s->frame_w || image->height != s->frame_h)
+        segment_ahead_forget(s);
     ROTO_TRY(segmenter_size(s, image));
     ROTO_TRY(check_waiting(s, index));
     ROTO_TRY(make_room(s, index));
     segment_times_begin(s);
-    ROTO_TRY(segment_look(s, image, index));
+    bool taken = false;
+    ROTO_TRY(segment_ahead_take(s, image, index, &taken));
+    if (!taken)
+        ROTO_TRY(segment_look(s, image, index));
     segment_times_end(s, SEGMENT_INPUT);
     s->is_image = false;
     if (s->given_direction)
@@ -137,10 +139,20 @@ roto_status roto_segmenter_frame(roto_segmenter *s, const roto_image *image, int
         s->direction = index < s->last_frame ? -1 : 1;
     s->frame = s->last_frame = index;
     const roto_status status = process(s);
-    if (status != ROTO_OK) {
+    if (status != ROTO_OK)
         (void)s->table->wait(s->backend); /* it may still be taking the picture */
+    return status;
+}
+
+roto_status roto_segmenter_frame(roto_segmenter *s, const roto_image *image, int64_t index,
+                                 const roto_segment **segments, int32_t *n_segments)
+{
+    if (!s)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "segmenter is NULL");
+    const roto_status status = take(s, image, index);
+    s->ahead.wanted = -1; /* its picture may be gone after this */
+    if (status != ROTO_OK)
         return status;
-    }
     if (!segments || !n_segments)
         return ROTO_OK;
     return roto_segmenter_results(s, segments, n_segments);

@@ -13,7 +13,7 @@ struct segment_graphs {
     backend *backend;
     int32_t max_batch;
     const memory_window *window;
-    segment_graph frame;
+    segment_graph frame, ahead;
     segment_graph attention[SEGMENT_N_BATCHES][SEGMENT_N_CONDITIONING];
     segment_graph decoder[SEGMENT_N_BATCHES];
     segment_graph prompted[SEGMENT_N_SPARSE];
@@ -93,6 +93,7 @@ void segment_graphs_free(segment_graphs *s)
     if (!s)
         return;
     release(s, &s->frame);
+    release(s, &s->ahead);
     for (int i = 0; i < SEGMENT_N_BATCHES; i++) {
         release(s, &s->decoder[i]);
         release(s, &s->encoder[i]);
@@ -161,6 +162,15 @@ static roto_status make_frame(segment_graphs *s, segment_graph *c)
     if (s->table->show)
         ROTO_TRY(make_inputs(s, c, FRAME_IN_IMAGE, FRAME_IN_IMAGE + 1));
     ROTO_TRY(make_outputs(s, c));
+    return compile(s, c);
+}
+
+static roto_status make_ahead(segment_graphs *s, segment_graph *c)
+{
+    ROTO_TRY(sam2_frame_graph(s->model, &s->size, &c->g));
+    ROTO_TRY(make_inputs(s, c, FRAME_IN_IMAGE, FRAME_IN_IMAGE + 1));
+    ROTO_TRY(make_outputs(s, c));
+    c->ports.queue = QUEUE_AHEAD;
     return compile(s, c);
 }
 
@@ -251,6 +261,12 @@ roto_status segment_graphs_frame(segment_graphs *s, const segment_graph **out)
 {
     segment_graph *c = &s->frame;
     return finish(s, c, c->e ? ROTO_OK : make_frame(s, c), out);
+}
+
+roto_status segment_graphs_ahead(segment_graphs *s, const segment_graph **out)
+{
+    segment_graph *c = &s->ahead;
+    return finish(s, c, c->e ? ROTO_OK : make_ahead(s, c), out);
 }
 
 roto_status segment_graphs_attention(segment_graphs *s, int32_t batch, int32_t n_conditioning,

@@ -158,6 +158,7 @@ roto_status segmenter_new(sam2_model *model, const roto_segmenter_params *params
     s->params = params ? *params : roto_segmenter_params_default();
     s->frame = s->last_frame = -1;
     s->direction = 1;
+    segment_ahead_forget(s);
     status = check_params(&s->params);
     if (status != ROTO_OK)
         goto fail;
@@ -266,6 +267,7 @@ static void forget_size(roto_segmenter *s)
     s->held = (roto_image){.width = 0};
     free(s->spread);
     s->spread = NULL;
+    segment_ahead_free(s);
     segment_graphs_free(s->graphs);
     memory_window_free(s->window);
     segment_exchange_free(&s->exchange);
@@ -314,6 +316,7 @@ void roto_segmenter_reset(roto_segmenter *s)
     if (!s)
         return;
     forget_objects(s);
+    segment_ahead_forget(s);
     s->frame = s->last_frame = -1;
     s->direction = 1;
     s->given_direction = 0;

@@ -1,9 +1,9 @@
 /* track/segmenter.h - the inside of roto_segmenter, shared by the files that make it up:
  * segmenter.c opens and closes, segment_prompt.c takes prompts, segment_frame.c decides what
- * happens to each object in a frame, segment_compute.c runs the graphs, segment_exchange.c is what
- * host and device tell each other, segment_each.c shares work on objects among threads,
- * segment_results.c hands out masks, segment_image.c answers about
- * single images and segment_times.c says where time went. */
+ * happens to each object in a frame, segment_ahead.c begins with the next one, segment_compute.c
+ * runs the graphs, segment_exchange.c is what host and device tell each other, segment_each.c
+ * shares work on objects among threads, segment_results.c hands out masks, segment_image.c answers
+ * about single images and segment_times.c says where time went. */
 #ifndef TRACK_SEGMENTER_H
 #define TRACK_SEGMENTER_H
 
@@ -78,6 +78,14 @@ typedef struct segment_each_work {
     team_program program;
 } segment_each_work;
 
+/* Of the frame after the current one. */
+typedef struct segment_ahead {
+    int64_t wanted;   /* what roto_segmenter_next() said of the frame that comes next; -1: none */
+    roto_image image; /* of it; the caller's */
+    int64_t encoded;  /* the frame whose features are being made ahead; -1: none */
+    frame_device *input;
+} segment_ahead;
+
 struct roto_segmenter {
     roto_segmenter_params params;
     bool zoom, keeps_features;
@@ -104,6 +112,7 @@ struct roto_segmenter {
     segment_view view;        /* what the frame graph is given */
     roto_image held;          /* the current frame, with zoom or a device_input */
     uint8_t *held_bytes;      /* with zoom alone */
+    segment_ahead ahead;
     size_t held_capacity;
     float *spread;       /* [shown_h, shown_w] scratch, with zoom */
     int32_t *hole_queue; /* [threads, mask_h, mask_w] scratch */
@@ -175,6 +184,13 @@ void segment_each(roto_segmenter *s, segment_object *const *objects, int32_t n,
                   segment_each_fn *fn);
 void segment_each_end(roto_segmenter *s); /* before the team or the segmenter goes */
 
+/* segment_ahead.c: starts on the next frame if there is one; takes what was made of this one. */
+roto_status segment_ahead_start(roto_segmenter *s);
+roto_status segment_ahead_take(roto_segmenter *s, const roto_image *image, int64_t index,
+                               bool *taken);
+void segment_ahead_forget(roto_segmenter *s); /* before pictures or frames are others */
+void segment_ahead_free(roto_segmenter *s);
+
 /* segment_times.c: a frame begins; what was done since then or since the latest part belongs to
  * this one. */
 void segment_times_begin(roto_segmenter *s);
@@ -190,6 +206,8 @@ roto_status prompt_set_merge(prompt_set *p, prompt_set *more, bool replace, int6
 /* segment_compute.c. Only segment_track, segment_prompted and segment_decode wait for what they
  * enqueue. */
 roto_status segment_encode_frame(roto_segmenter *s);
+/* The frame graph's outputs are those of the current picture from now on. */
+roto_status segment_features_are_there(roto_segmenter *s, const segment_graph *frame);
 /* Carries objects to the current frame: objects[0..n - 1] have memories. */
 roto_status segment_track(roto_segmenter *s, segment_object **objects, int32_t n);
 /* Answers the prompts in `p` (in pixels of the frame) on the current frame. refine: start from the

@@ -147,6 +147,45 @@ static void a_frame_waits_once_and_copies_only_what_the_host_needs(void **state)
     }
 }
 
+/* The next frame is announced always, never, or now and then, also a wrong one; corrections and a
+ * jump come in between. */
+static void frames_that_were_announced_give_the_same_bits(void **state)
+{
+    (void)state;
+    static answers wanted[N_FRAMES], got;
+    for (int way = 0; way < 3; way++) {
+        roto_segmenter *s = open_on("cuda", 0);
+        prompt_all(s);
+        for (int frame = 0; frame < N_FRAMES; frame++) {
+            roto_image next = picture(frame + 1);
+            uint8_t *copy = malloc(3 * PICTURE_PIXELS);
+            assert_non_null(copy);
+            memcpy(copy, next.plane[0], 3 * PICTURE_PIXELS);
+            if (frame + 1 == 4)
+                memset(copy, 20, 3 * PICTURE_PIXELS);
+            next.plane[0] = copy;
+            const bool wrong = way == 2 && frame == 3;
+            const emulated_counts before = *counts();
+            if (way == 1 || (way == 2 && frame % 3 != 1))
+                assert_ok(roto_segmenter_next(s, &next, wrong ? frame + 7 : frame + 1));
+            track(s, frame, way == 0 ? &wanted[frame] : &got);
+            memset(copy, 0xee, 3 * PICTURE_PIXELS); /* nobody looks at it any more */
+            free(copy);
+            if (way > 0) {
+                assert_int_equal(got.n, wanted[frame].n);
+                for (int32_t i = 0; i < got.n; i++)
+                    assert_memory_equal(got.logits[i], wanted[frame].logits[i],
+                                        sizeof(got.logits[i]));
+            }
+            if (frame < 4)
+                continue;
+            assert_int_equal(counts()->waits - before.waits, 1);
+            assert_int_equal(counts()->allocations - before.allocations, 0);
+        }
+        roto_segmenter_close(s);
+    }
+}
+
 /* A follower looks at the frame's features too; they come with the masks. */
 static void features_that_a_follower_wants_come_without_another_wait(void **state)
 {
@@ -223,6 +262,7 @@ int main(void)
         cmocka_unit_test(it_tracks_like_the_cpu),
         cmocka_unit_test(it_looks_closely_like_the_cpu),
         cmocka_unit_test(a_frame_waits_once_and_copies_only_what_the_host_needs),
+        cmocka_unit_test(frames_that_were_announced_give_the_same_bits),
         cmocka_unit_test(features_that_a_follower_wants_come_without_another_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,6 +195,7 @@ const backend_table backend_cuda = {
     .show = cuda_show,
     .wait = cuda_wait,
     .queue_after = cuda_queue_after,
+    .works_ahead = true,
     .largest_batch = 8, /* with more, memory grows and nothing else */
     .profile = cuda_profile,
     .memory_bytes = cuda_memory_bytes,
