@@ -8,12 +8,15 @@
  *   --frames N        to time, default 100; 20 more come first
  *   --parts           also where a frame's time goes: first what the host spends on each part while
  *                     the device works beside it, then with the device done after each part
+ *   --ahead           announces each next frame, as for a file
+ *   --check-bits      also tracks the same frames twice more and compares every bit of the masks
  *   --check IOU       also tracks on the CPU in fp32 and compares the masks of the first frames:
  *                     fails where they overlap by less
  */
 #include <roto/roto.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "track/segmenter.h"
 
 #include <math.h>
@@ -29,7 +32,7 @@ typedef struct options {
     roto_precision precision;
     int n_objects, w, h, n_frames;
     double least_iou; /* 0: do not compare */
-    bool parts;
+    bool parts, ahead, check_bits;
 } options;
 
 static bool parse(int argc, char **argv, options *o)
@@ -47,6 +50,10 @@ static bool parse(int argc, char **argv, options *o)
             o->model = name;
         else if (strcmp(name, "--parts") == 0)
             o->parts = true;
+        else if (strcmp(name, "--ahead") == 0)
+            o->ahead = true;
+        else if (strcmp(name, "--check-bits") == 0)
+            o->check_bits = true;
         else if (left < 1)
             return false;
         else if (strcmp(name, "--device") == 0)
@@ -110,15 +117,29 @@ static int by_time(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* Draws frame `index`, and the one after it where frames are announced, into memory for two. */
+static roto_status show(const options *o, roto_segmenter *s, uint8_t *rgb, int index,
+                        roto_image *image)
+{
+    const ptrdiff_t bytes = 3 * (ptrdiff_t)o->w * o->h;
+    *image = draw(o, rgb + (index % 2) * bytes, index);
+    if (!o->ahead)
+        return ROTO_OK;
+    const roto_image next = draw(o, rgb + (index + 1) % 2 * bytes, index + 1);
+    return roto_segmenter_next(s, &next, index + 1);
+}
+
 /* Times leave drawing out, as a decoder's thread would do it. */
 static roto_status time_frames(const options *o, roto_segmenter *s, uint8_t *rgb, double *ms)
 {
     const roto_segment *segments;
     int32_t n;
     for (int i = 0; i < WARM_FRAMES + o->n_frames; i++) {
-        const roto_image image = draw(o, rgb, i);
+        roto_image image;
+        roto_status status = show(o, s, rgb, i, &image);
         const int64_t start = clock_now_ns();
-        const roto_status status = roto_segmenter_frame(s, &image, i, &segments, &n);
+        if (status == ROTO_OK)
+            status = roto_segmenter_frame(s, &image, i, &segments, &n);
         if (status != ROTO_OK)
             return status;
         if (i >= WARM_FRAMES)
@@ -185,10 +206,12 @@ static roto_status time_parts(const options *o, roto_segmenter *s, uint8_t *rgb,
     double ms[SEGMENT_N_PARTS] = {0}, results_ms = 0;
     s->waits_for_parts = waits;
     for (int i = first; i < first + o->n_frames; i++) {
-        const roto_image image = draw(o, rgb, i);
+        roto_image image;
         const roto_segment *segments;
         int32_t n;
-        roto_status status = roto_segmenter_frame(s, &image, i, NULL, NULL);
+        roto_status status = show(o, s, rgb, i, &image);
+        if (status == ROTO_OK)
+            status = roto_segmenter_frame(s, &image, i, NULL, NULL);
         for (int part = 0; part < SEGMENT_N_PARTS; part++)
             ms[part] += (double)s->part_ns[part] * 1e-6 / o->n_frames;
         const int64_t start = clock_now_ns();
@@ -203,6 +226,56 @@ static roto_status time_parts(const options *o, roto_segmenter *s, uint8_t *rgb,
     for (int part = 0; part < SEGMENT_N_PARTS; part++)
         printf(", \"%s_ms\": %.3f", names[part], ms[part]);
     printf(", \"results_ms\": %.3f}\n", results_ms);
+    return ROTO_OK;
+}
+
+/* FNV-1a (Fowler, Noll, Vo) over words. */
+static uint64_t mix(uint64_t hash, const void *data, size_t n_words)
+{
+    for (size_t i = 0; i < n_words; i++) {
+        uint32_t word;
+        memcpy(&word, (const char *)data + i * sizeof(word), sizeof(word));
+        hash = (hash ^ word) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+static roto_status hash_masks(const options *o, uint8_t *rgb, uint64_t *hash)
+{
+    roto_segmenter *s = NULL;
+    *hash = 0xcbf29ce484222325u;
+    roto_status status = open_one(o, o->device, o->precision, &s);
+    for (int i = 0; i < o->n_frames && status == ROTO_OK; i++) {
+        roto_image image;
+        const roto_segment *segments;
+        int32_t n = 0;
+        status = show(o, s, rgb, i, &image);
+        if (status == ROTO_OK)
+            status = roto_segmenter_frame(s, &image, i, &segments, &n);
+        for (int32_t k = 0; k < n && status == ROTO_OK; k++) {
+            const roto_segment *each = &segments[k];
+            *hash =
+                mix(*hash, each->logits, (size_t)each->logits_width * (size_t)each->logits_height);
+            *hash = mix(*hash, &each->iou, 1);
+        }
+    }
+    roto_segmenter_close(s);
+    return status;
+}
+
+/* The second time the other way, so that announcing frames has no say. */
+static roto_status check_bits(const options *o, uint8_t *rgb, bool *ok)
+{
+    uint64_t first, second;
+    options other = *o;
+    other.ahead = !o->ahead;
+    ROTO_TRY(hash_masks(o, rgb, &first));
+    ROTO_TRY(hash_masks(&other, rgb, &second));
+    printf("{\"frames\": %d, \"objects\": %d, \"hash\": \"%016llx\", \"again\": \"%016llx\", "
+           "\"ok\": %s}\n",
+           o->n_frames, o->n_objects, (unsigned long long)first, (unsigned long long)second,
+           first == second ? "true" : "false");
+    *ok = *ok && first == second;
     return ROTO_OK;
 }
 
@@ -241,12 +314,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_segmenter MODEL [options], see bench/segmenter.c\n");
         return 2;
     }
-    uint8_t *rgb = malloc(3 * (size_t)o.w * (size_t)o.h);
+    uint8_t *rgb = malloc(2 * 3 * (size_t)o.w * (size_t)o.h);
     double *ms = malloc((size_t)o.n_frames * sizeof(*ms));
     bool ok = true;
     roto_status status = rgb && ms ? ROTO_OK : ROTO_ERROR_MEMORY;
     if (status == ROTO_OK && o.least_iou > 0)
         status = check(&o, rgb, &ok);
+    if (status == ROTO_OK && o.check_bits)
+        status = check_bits(&o, rgb, &ok);
     if (status == ROTO_OK)
         status = measure(&o, rgb, ms);
     if (status != ROTO_OK)
