@@ -106,6 +106,11 @@ static roto_status list(followed_objects *p, const roto_followed *objects, int32
     return ROTO_OK;
 }
 
+roto_status followed_objects_expect(followed_objects *p, const roto_frame *next)
+{
+    return roto_segmenter_next(p->segmenter, &next->image, next->index);
+}
+
 roto_status followed_objects_find(followed_objects *p, const roto_detection *detections,
                                   int32_t n_detections, roto_run_frame *found)
 {

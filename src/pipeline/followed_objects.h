@@ -16,6 +16,9 @@ void followed_objects_free(followed_objects *p); /* NULL is fine */
 /* Whether the detector is to run on the next frame, whose number this is. */
 bool followed_objects_want_detections(const followed_objects *p, int64_t frame);
 
+/* The frame that comes after the next one that is looked for; stays until then. */
+roto_status followed_objects_expect(followed_objects *p, const roto_frame *next);
+
 /* Fills in what found->frame shows: the segments and tracks of all objects in sight, valid until
  * the next call. n_detections: ROTO_NOT_DETECTED when the detector did not run. */
 roto_status followed_objects_find(followed_objects *p, const roto_detection *detections,

@@ -107,13 +107,24 @@ static roto_status hand_on(model_stage *stage, roto_frame *frame, const roto_run
     return status;
 }
 
-/* Takes the frame over. */
-static roto_status process(model_stage *stage, roto_frame *frame)
+/* A frame that waits already is announced, so that a GPU begins with it. */
+static roto_status announce(model_stage *stage, const roto_frame *next)
+{
+    if (!next)
+        return ROTO_OK;
+    return stage->followed ? followed_objects_expect(stage->followed, next)
+                           : prompted_objects_expect(stage->prompted, next);
+}
+
+/* Takes the frame over. `next`: the one after it, or NULL. */
+static roto_status process(model_stage *stage, roto_frame *frame, const roto_frame *next)
 {
     const roto_run_params *p = stage->params;
     roto_run_frame found = {.frame = frame};
     bool stop = false;
-    roto_status status = find_objects(stage, &found);
+    roto_status status = announce(stage, next);
+    if (status == ROTO_OK)
+        status = find_objects(stage, &found);
     if (status == ROTO_OK) {
         stop = p->on_frame && p->on_frame(p->user, &found) != 0;
         status = hand_on(stage, frame, &found);
@@ -128,10 +139,14 @@ static roto_status process(model_stage *stage, roto_frame *frame)
 
 roto_status model_stage_run(model_stage *stage)
 {
+    const bool has_segmenter = stage->followed || stage->prompted;
+    void *next = NULL;
     for (;;) {
         /* Not longer than progress is due: the caller may want to stop while a camera is silent. */
-        void *item;
-        roto_status status = queue_pop_for(stage->frames, PROGRESS_NS, &item);
+        void *item = next;
+        roto_status status = ROTO_OK;
+        if (!item)
+            status = queue_pop_for(stage->frames, PROGRESS_NS, &item);
         if (status != ROTO_OK)
             return status == ROTO_END ? ROTO_OK : status;
         int64_t now = clock_now_ns();
@@ -141,7 +156,12 @@ roto_status model_stage_run(model_stage *stage)
             roto_frame_release(item);
             return status;
         }
+        next = item && has_segmenter ? queue_take(stage->frames) : NULL;
         if (item)
-            ROTO_TRY(process(stage, item));
+            status = process(stage, item, next);
+        if (status != ROTO_OK) {
+            roto_frame_release(next);
+            return status;
+        }
     }
 }

@@ -97,6 +97,11 @@ static roto_status prompt_segmenter(void *user, int64_t id, int64_t frame,
     return roto_segmenter_prompt(user, id, frame, prompt);
 }
 
+roto_status prompted_objects_expect(prompted_objects *p, const roto_frame *next)
+{
+    return roto_segmenter_next(p->segmenter, &next->image, next->index);
+}
+
 roto_status prompted_objects_find(prompted_objects *p, roto_run_frame *found)
 {
     const int64_t index = found->frame->index;

@@ -12,6 +12,9 @@ roto_status prompted_objects_new(const roto_run_params *params, const roto_sourc
                                  prompted_objects **out);
 void prompted_objects_free(prompted_objects *p); /* NULL is fine */
 
+/* The frame that comes after the next one that is looked for; stays until then. */
+roto_status prompted_objects_expect(prompted_objects *p, const roto_frame *next);
+
 /* Fills in what found->frame shows: the segments of all objects marked so far, and tracks of those
  * in sight, valid until the next call. */
 roto_status prompted_objects_find(prompted_objects *p, roto_run_frame *found);
