@@ -9,6 +9,7 @@
  *   --parts           also where a frame's time goes: first what the host spends on each part while
  *                     the device works beside it, then with the device done after each part
  *   --ahead           announces each next frame, as for a file
+ *   --trace           also how many calls a frame makes to the device's driver
  *   --check-bits      also tracks the same frames twice more and compares every bit of the masks
  *   --check IOU       also tracks on the CPU in fp32 and compares the masks of the first frames:
  *                     fails where they overlap by less
@@ -25,14 +26,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARM_FRAMES = 20, CHECKED_FRAMES = 4 };
+enum { WARM_FRAMES = 20, CHECKED_FRAMES = 4, N_DRAWN = 8 };
 
 typedef struct options {
     const char *model, *device;
     roto_precision precision;
     int n_objects, w, h, n_frames;
     double least_iou; /* 0: do not compare */
-    bool parts, ahead, check_bits;
+    bool parts, ahead, check_bits, trace;
 } options;
 
 static bool parse(int argc, char **argv, options *o)
@@ -50,6 +51,8 @@ static bool parse(int argc, char **argv, options *o)
             o->model = name;
         else if (strcmp(name, "--parts") == 0)
             o->parts = true;
+        else if (strcmp(name, "--trace") == 0)
+            o->trace = true;
         else if (strcmp(name, "--ahead") == 0)
             o->ahead = true;
         else if (strcmp(name, "--check-bits") == 0)
@@ -77,6 +80,15 @@ static bool parse(int argc, char **argv, options *o)
            o->h >= 64 && o->w <= 8192 && o->h <= 8192;
 }
 
+static roto_image image_of(const options *o, uint8_t *rgb)
+{
+    return (roto_image){.width = o->w,
+                        .height = o->h,
+                        .format = ROTO_PIXEL_RGB8,
+                        .plane = {rgb},
+                        .stride_bytes = {3 * (ptrdiff_t)o->w}};
+}
+
 /* Blocks that move. */
 static roto_image draw(const options *o, uint8_t *rgb, int frame)
 {
@@ -85,11 +97,7 @@ static roto_image draw(const options *o, uint8_t *rgb, int frame)
             for (int c = 0; c < 3; c++)
                 rgb[(y * o->w + x) * 3 + c] =
                     (uint8_t)(((x + 2 * frame) / 24 * 37 + y / 24 * 91 + c * 53) & 255);
-    return (roto_image){.width = o->w,
-                        .height = o->h,
-                        .format = ROTO_PIXEL_RGB8,
-                        .plane = {rgb},
-                        .stride_bytes = {3 * (ptrdiff_t)o->w}};
+    return image_of(o, rgb);
 }
 
 static roto_status open_one(const options *o, const char *device, roto_precision arithmetic,
@@ -117,27 +125,35 @@ static int by_time(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Draws frame `index`, and the one after it where frames are announced, into memory for two. */
+/* Frames are drawn beforehand: time spent between them would be the device's to catch up. */
+static void draw_all(const options *o, uint8_t *rgb)
+{
+    for (int i = 0; i < N_DRAWN; i++)
+        (void)draw(o, rgb + i * 3 * (ptrdiff_t)o->w * o->h, i);
+}
+
+static roto_image drawn(const options *o, uint8_t *rgb, int index)
+{
+    return image_of(o, rgb + index % N_DRAWN * 3 * (ptrdiff_t)o->w * o->h);
+}
+
+/* The frame of that index, after the one behind it has been announced. */
 static roto_status show(const options *o, roto_segmenter *s, uint8_t *rgb, int index,
                         roto_image *image)
 {
-    const ptrdiff_t bytes = 3 * (ptrdiff_t)o->w * o->h;
-    *image = draw(o, rgb + (index % 2) * bytes, index);
-    if (!o->ahead)
-        return ROTO_OK;
-    const roto_image next = draw(o, rgb + (index + 1) % 2 * bytes, index + 1);
-    return roto_segmenter_next(s, &next, index + 1);
+    *image = drawn(o, rgb, index);
+    const roto_image next = drawn(o, rgb, index + 1);
+    return o->ahead ? roto_segmenter_next(s, &next, index + 1) : ROTO_OK;
 }
 
-/* Times leave drawing out, as a decoder's thread would do it. */
 static roto_status time_frames(const options *o, roto_segmenter *s, uint8_t *rgb, double *ms)
 {
     const roto_segment *segments;
     int32_t n;
     for (int i = 0; i < WARM_FRAMES + o->n_frames; i++) {
         roto_image image;
-        roto_status status = show(o, s, rgb, i, &image);
         const int64_t start = clock_now_ns();
+        roto_status status = show(o, s, rgb, i, &image);
         if (status == ROTO_OK)
             status = roto_segmenter_frame(s, &image, i, &segments, &n);
         if (status != ROTO_OK)
@@ -229,6 +245,30 @@ static roto_status time_parts(const options *o, roto_segmenter *s, uint8_t *rgb,
     return ROTO_OK;
 }
 
+/* Of as many frames as are timed, after those. */
+static roto_status count_calls(const options *o, roto_segmenter *s, uint8_t *rgb)
+{
+    const int first = WARM_FRAMES + 3 * o->n_frames;
+    const double n = o->n_frames;
+    backend_calls from = {.runs = 0}, to = {.runs = 0};
+    if (!s->table->calls)
+        return roto_fail(ROTO_ERROR_ARGUMENT, "%s has no driver to trace", o->device);
+    for (int i = first - 1; i < first + o->n_frames; i++) {
+        roto_image image;
+        const roto_segment *segments;
+        int32_t n_segments;
+        ROTO_TRY(show(o, s, rgb, i, &image));
+        ROTO_TRY(roto_segmenter_frame(s, &image, i, &segments, &n_segments));
+        s->table->calls(i < first ? &from : &to);
+    }
+    printf("{\"calls\": \"a frame\", \"graphs\": %.2f, \"kernels\": %.2f, \"copies\": %.2f, "
+           "\"stream_orders\": %.2f, \"waits\": %.2f, \"allocations\": %.2f}\n",
+           (double)(to.runs - from.runs) / n, (double)(to.launches - from.launches) / n,
+           (double)(to.copies - from.copies) / n, (double)(to.orders - from.orders) / n,
+           (double)(to.waits - from.waits) / n, (double)(to.allocations - from.allocations) / n);
+    return ROTO_OK;
+}
+
 /* FNV-1a (Fowler, Noll, Vo) over words. */
 static uint64_t mix(uint64_t hash, const void *data, size_t n_words)
 {
@@ -269,6 +309,7 @@ static roto_status check_bits(const options *o, uint8_t *rgb, bool *ok)
     uint64_t first, second;
     options other = *o;
     other.ahead = !o->ahead;
+    draw_all(o, rgb);
     ROTO_TRY(hash_masks(o, rgb, &first));
     ROTO_TRY(hash_masks(&other, rgb, &second));
     printf("{\"frames\": %d, \"objects\": %d, \"hash\": \"%016llx\", \"again\": \"%016llx\", "
@@ -282,7 +323,8 @@ static roto_status check_bits(const options *o, uint8_t *rgb, bool *ok)
 static roto_status measure(const options *o, uint8_t *rgb, double *ms)
 {
     roto_segmenter *s = NULL;
-    const roto_image image = draw(o, rgb, 0);
+    draw_all(o, rgb);
+    const roto_image image = drawn(o, rgb, 0);
     const int64_t start = clock_now_ns();
     roto_status status = open_one(o, o->device, o->precision, &s);
     if (status == ROTO_OK)
@@ -303,6 +345,8 @@ static roto_status measure(const options *o, uint8_t *rgb, double *ms)
         status = time_parts(o, s, rgb, false);
     if (status == ROTO_OK && o->parts)
         status = time_parts(o, s, rgb, true);
+    if (status == ROTO_OK && o->trace)
+        status = count_calls(o, s, rgb);
     roto_segmenter_close(s);
     return status;
 }
@@ -314,7 +358,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_segmenter MODEL [options], see bench/segmenter.c\n");
         return 2;
     }
-    uint8_t *rgb = malloc(2 * 3 * (size_t)o.w * (size_t)o.h);
+    uint8_t *rgb = malloc(N_DRAWN * 3 * (size_t)o.w * (size_t)o.h);
     double *ms = malloc((size_t)o.n_frames * sizeof(*ms));
     bool ok = true;
     roto_status status = rgb && ms ? ROTO_OK : ROTO_ERROR_MEMORY;

@@ -87,6 +87,11 @@ typedef struct kernel_info {
 
 typedef struct picture_view picture_view; /* backend/picture.h */
 
+/* Calls that a device's driver was given so far, by all backends of the process. */
+typedef struct backend_calls {
+    long runs, launches, copies, orders, waits, allocations; /* orders: of queues and streams */
+} backend_calls;
+
 typedef struct backend_table {
     const char *name; /* "reference", "cpu", "cuda" */
 
@@ -134,6 +139,8 @@ typedef struct backend_table {
 
     /* Arena, packed weights and workspace, also where other executables use them, too. */
     size_t (*memory_bytes)(const executable *e);
+
+    void (*calls)(backend_calls *out); /* NULL: there is no driver */
 
     bool works_ahead;  /* QUEUE_AHEAD runs beside QUEUE_MAIN; else it comes first */
     int largest_batch; /* of objects that are better computed together than one after the other */

@@ -16,10 +16,10 @@ static bool is_useful(const roto_segmenter *s, const roto_image *image)
 }
 
 /* What this takes; the first time it allocates. */
-static roto_status make(roto_segmenter *s, const roto_image *image, const segment_graph **graph)
+static roto_status make(roto_segmenter *s, const roto_image *image, const segment_graph **out)
 {
     const sam2_config *c = &s->model->config;
-    ROTO_TRY(segment_graphs_ahead(s->graphs, graph));
+    ROTO_TRY(segment_graphs_ahead(s->graphs, out));
     if (!s->ahead.input)
         ROTO_TRY(frame_device_new(s->table, s->backend, s->size.image_w, s->size.image_h,
                                   c->image_mean, c->image_std, 1, s->team, &s->ahead.input));

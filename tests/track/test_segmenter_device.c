@@ -147,13 +147,12 @@ static void a_frame_waits_once_and_copies_only_what_the_host_needs(void **state)
     }
 }
 
-/* The next frame is announced always, never, or now and then, also a wrong one; corrections and a
- * jump come in between. */
+/* One frame is not announced, and of one another number; corrections come in between. */
 static void frames_that_were_announced_give_the_same_bits(void **state)
 {
     (void)state;
     static answers wanted[N_FRAMES], got;
-    for (int way = 0; way < 3; way++) {
+    for (int announced = 0; announced < 2; announced++) {
         roto_segmenter *s = open_on("cuda", 0);
         prompt_all(s);
         for (int frame = 0; frame < N_FRAMES; frame++) {
@@ -164,14 +163,13 @@ static void frames_that_were_announced_give_the_same_bits(void **state)
             if (frame + 1 == 4)
                 memset(copy, 20, 3 * PICTURE_PIXELS);
             next.plane[0] = copy;
-            const bool wrong = way == 2 && frame == 3;
             const emulated_counts before = *counts();
-            if (way == 1 || (way == 2 && frame % 3 != 1))
-                assert_ok(roto_segmenter_next(s, &next, wrong ? frame + 7 : frame + 1));
-            track(s, frame, way == 0 ? &wanted[frame] : &got);
+            if (announced && frame != 1)
+                assert_ok(roto_segmenter_next(s, &next, frame == 3 ? frame + 7 : frame + 1));
+            track(s, frame, announced ? &got : &wanted[frame]);
             memset(copy, 0xee, 3 * PICTURE_PIXELS); /* nobody looks at it any more */
             free(copy);
-            if (way > 0) {
+            if (announced) {
                 assert_int_equal(got.n, wanted[frame].n);
                 for (int32_t i = 0; i < got.n; i++)
                     assert_memory_equal(got.logits[i], wanted[frame].logits[i],

@@ -178,6 +178,13 @@ static size_t cuda_memory_bytes(const executable *e)
     return module->table->memory_bytes(e);
 }
 
+static void cuda_calls(backend_calls *out)
+{
+    *out = (backend_calls){.runs = 0};
+    if (module)
+        module->table->calls(out);
+}
+
 const backend_table backend_cuda = {
     .name = "cuda",
     .open = cuda_open,
@@ -195,6 +202,7 @@ const backend_table backend_cuda = {
     .show = cuda_show,
     .wait = cuda_wait,
     .queue_after = cuda_queue_after,
+    .calls = cuda_calls,
     .works_ahead = true,
     .largest_batch = 8, /* with more, memory grows and nothing else */
     .profile = cuda_profile,

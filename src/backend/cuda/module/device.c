@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,6 +20,23 @@ roto_status device_check(cudaError_t error, const char *fmt, ...)
     (void)cudaGetLastError(); /* so that the next call does not report this one */
     return roto_fail(error == cudaErrorMemoryAllocation ? ROTO_ERROR_MEMORY : ROTO_ERROR_DEVICE,
                      "cuda: %s: %s (%s)", what, cudaGetErrorString(error), cudaGetErrorName(error));
+}
+
+static atomic_long n_calls[DEVICE_N_CALLS];
+
+void device_count_call(device_call call)
+{
+    atomic_fetch_add_explicit(&n_calls[call], 1, memory_order_relaxed);
+}
+
+void device_calls(backend_calls *out)
+{
+    *out = (backend_calls){.runs = n_calls[DEVICE_CALL_RUN],
+                           .launches = n_calls[DEVICE_CALL_LAUNCH],
+                           .copies = n_calls[DEVICE_CALL_COPY],
+                           .orders = n_calls[DEVICE_CALL_ORDER],
+                           .waits = n_calls[DEVICE_CALL_WAIT],
+                           .allocations = n_calls[DEVICE_CALL_ALLOCATION]};
 }
 
 roto_status device_count(int *out)

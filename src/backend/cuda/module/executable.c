@@ -408,6 +408,7 @@ static const backend_table table = {
     .queue_after = cuda_queue_after,
     .profile = cuda_profile,
     .memory_bytes = cuda_memory_bytes,
+    .calls = device_calls,
 };
 
 __attribute__((visibility("default"))) const cuda_module *roto_cuda_module(void);

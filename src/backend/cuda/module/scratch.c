@@ -15,6 +15,7 @@ static roto_status make(scratch_pool *p, const scratch_block *like, scratch_bloc
         return ROTO_ERROR_MEMORY;
     *b = *like;
     void *data = NULL;
+    device_count_call(DEVICE_CALL_ALLOCATION);
     const roto_status status =
         device_check(cudaMalloc(&data, b->bytes), "allocating %zu bytes on the device", b->bytes);
     if (status != ROTO_OK) {
