@@ -192,8 +192,8 @@ ROTO_API roto_status roto_segmenter_frame(roto_segmenter *segmenter, const roto_
  * is lost where it is another one or never comes, but for the work. For frames that are there
  * anyway, of a file or waiting in a queue: to wait for one costs more time than this saves.
  *
- * Without effect, and free, on a CPU, with params.zoom, and for a picture of another size. The first
- * call compiles a graph and takes memory. ROTO_ERROR_ARGUMENT as for roto_segmenter_frame(). */
+ * Without effect on a CPU, with params.zoom, where no object is tracked, and for a picture of
+ * another size. ROTO_ERROR_ARGUMENT as for roto_segmenter_frame(). */
 ROTO_API roto_status roto_segmenter_next(roto_segmenter *segmenter, const roto_image *image,
                                          int64_t index);
 

@@ -46,8 +46,11 @@ static roto_status keep_features(roto_segmenter *s, const segment_graph *frame)
     return copy(s, &(buffer_copy){.to = s->kept_features, .from = features, .n = features->n}, 1);
 }
 
-roto_status segment_features_are_there(roto_segmenter *s, const segment_graph *frame)
+roto_status segment_features_are_there(roto_segmenter *s)
 {
+    const segment_graph *frame = NULL;
+    ROTO_TRY(segment_ahead_bring(s));
+    ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
     if (s->keeps_features)
         ROTO_TRY(keep_features(s, frame));
     segment_times_end(s, SEGMENT_ENCODE);
@@ -59,13 +62,14 @@ roto_status segment_encode_frame(roto_segmenter *s)
 {
     if (s->encoded)
         return ROTO_OK;
-    const segment_graph *frame = NULL;
-    ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
+    const segment_graph *maker = NULL;
+    ROTO_TRY(segment_graphs_maker(s->graphs, &maker));
     if (s->device_input)
-        ROTO_TRY(frame_device_enqueue(s->device_input, frame->ports.queue,
-                                      frame->ports.in[FRAME_IN_IMAGE]));
-    ROTO_TRY(s->table->enqueue(frame->e));
-    return segment_features_are_there(s, frame);
+        ROTO_TRY(frame_device_enqueue(s->device_input, maker->ports.queue,
+                                      maker->ports.in[FRAME_IN_IMAGE]));
+    ROTO_TRY(s->table->enqueue(maker->e));
+    s->ahead.encoded = -1; /* what was made ahead is overwritten */
+    return segment_features_are_there(s);
 }
 
 static void fill_holes(const roto_segmenter *s, segment_object *o, int thread)

@@ -99,7 +99,7 @@ static roto_status process(roto_segmenter *s)
         }
     }
     if (n_tracked == 0)
-        return segment_ahead_start(s);
+        return ROTO_OK;
     ROTO_TRY(segment_encode_frame(s));
     ROTO_TRY(segment_track(s, s->due, n_tracked));
     return segment_remember(s, s->due, n_tracked);

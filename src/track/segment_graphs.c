@@ -13,7 +13,7 @@ struct segment_graphs {
     backend *backend;
     int32_t max_batch;
     const memory_window *window;
-    segment_graph frame, ahead;
+    segment_graph maker, frame;
     segment_graph attention[SEGMENT_N_BATCHES][SEGMENT_N_CONDITIONING];
     segment_graph decoder[SEGMENT_N_BATCHES];
     segment_graph prompted[SEGMENT_N_SPARSE];
@@ -92,8 +92,7 @@ void segment_graphs_free(segment_graphs *s)
 {
     if (!s)
         return;
-    release(s, &s->frame);
-    release(s, &s->ahead);
+    release(s, &s->maker);
     for (int i = 0; i < SEGMENT_N_BATCHES; i++) {
         release(s, &s->decoder[i]);
         release(s, &s->encoder[i]);
@@ -156,22 +155,22 @@ static roto_status compile(segment_graphs *s, segment_graph *c)
     return s->table->compile_bound(s->backend, c->g, &c->ports, &c->e);
 }
 
-static roto_status make_frame(segment_graphs *s, segment_graph *c)
+static roto_status make_maker(segment_graphs *s, segment_graph *c)
 {
     ROTO_TRY(sam2_frame_graph(s->model, &s->size, &c->g));
     if (s->table->show)
         ROTO_TRY(make_inputs(s, c, FRAME_IN_IMAGE, FRAME_IN_IMAGE + 1));
     ROTO_TRY(make_outputs(s, c));
+    c->ports.queue = s->table->works_ahead ? QUEUE_AHEAD : QUEUE_MAIN;
     return compile(s, c);
 }
 
-static roto_status make_ahead(segment_graphs *s, segment_graph *c)
+/* Buffers of what the maker makes, for everything else to be bound to. */
+static roto_status make_frame(segment_graphs *s, const segment_graph *maker)
 {
-    ROTO_TRY(sam2_frame_graph(s->model, &s->size, &c->g));
-    ROTO_TRY(make_inputs(s, c, FRAME_IN_IMAGE, FRAME_IN_IMAGE + 1));
-    ROTO_TRY(make_outputs(s, c));
-    c->ports.queue = QUEUE_AHEAD;
-    return compile(s, c);
+    for (int i = 0; i < FRAME_N_OUT; i++)
+        ROTO_TRY(make_buffer(s, maker->g, graph_output_at(maker->g, i), &s->frame.ports.out[i]));
+    return ROTO_OK;
 }
 
 /* Places and times of memories do not change: a window's slots have theirs. */
@@ -257,16 +256,20 @@ static roto_status make_points(segment_graphs *s, segment_graph *c)
     return compile(s, c);
 }
 
-roto_status segment_graphs_frame(segment_graphs *s, const segment_graph **out)
+roto_status segment_graphs_maker(segment_graphs *s, const segment_graph **out)
 {
-    segment_graph *c = &s->frame;
-    return finish(s, c, c->e ? ROTO_OK : make_frame(s, c), out);
+    segment_graph *c = &s->maker;
+    return finish(s, c, c->e ? ROTO_OK : make_maker(s, c), out);
 }
 
-roto_status segment_graphs_ahead(segment_graphs *s, const segment_graph **out)
+roto_status segment_graphs_frame(segment_graphs *s, const segment_graph **out)
 {
-    segment_graph *c = &s->ahead;
-    return finish(s, c, c->e ? ROTO_OK : make_ahead(s, c), out);
+    ROTO_TRY(segment_graphs_maker(s, out));
+    if (!s->table->works_ahead)
+        return ROTO_OK;
+    ROTO_TRY(make_frame(s, *out));
+    *out = &s->frame;
+    return ROTO_OK;
 }
 
 roto_status segment_graphs_attention(segment_graphs *s, int32_t batch, int32_t n_conditioning,

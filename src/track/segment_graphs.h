@@ -51,9 +51,9 @@ int32_t segment_graphs_sparse(int32_t n_points);
 
 /* The graphs; compiled now if they were not prepared. */
 roto_status segment_graphs_frame(segment_graphs *s, const segment_graph **out);
-/* The frame graph once more, for the frame after: with outputs and an image of its own, in
- * QUEUE_AHEAD. */
-roto_status segment_graphs_ahead(segment_graphs *s, const segment_graph **out);
+/* What makes the frame's features: the same, or, where a queue runs ahead, one in that queue whose
+ * outputs become the frame's by copying. The frame then has no executable. */
+roto_status segment_graphs_maker(segment_graphs *s, const segment_graph **out);
 roto_status segment_graphs_attention(segment_graphs *s, int32_t batch, int32_t n_conditioning,
                                      const segment_graph **out);
 roto_status segment_graphs_decoder(segment_graphs *s, int32_t batch, const segment_graph **out);

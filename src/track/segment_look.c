@@ -72,13 +72,13 @@ roto_status segment_take(roto_segmenter *s, const roto_image *image, const roto_
 roto_status segment_show(roto_segmenter *s, const segment_view *view, const roto_image *taken)
 {
     const roto_image part = segment_view_image(view, taken);
-    const segment_graph *frame = NULL;
-    ROTO_TRY(segment_graphs_frame(s->graphs, &frame));
+    const segment_graph *maker = NULL;
+    ROTO_TRY(segment_graphs_maker(s->graphs, &maker));
     s->encoded = false;
     if (s->device_input)
         return frame_device_choose(s->device_input, view->level, &part);
     return frame_input_fill(s->inputs[view->level], &part,
-                            s->table->input(frame->e, FRAME_IN_IMAGE));
+                            s->table->input(maker->e, FRAME_IN_IMAGE));
 }
 
 static roto_status show(roto_segmenter *s, const segment_view *view, const roto_image *taken)

@@ -267,7 +267,7 @@ static void forget_size(roto_segmenter *s)
     s->held = (roto_image){.width = 0};
     free(s->spread);
     s->spread = NULL;
-    segment_ahead_free(s);
+    segment_ahead_forget(s);
     segment_graphs_free(s->graphs);
     memory_window_free(s->window);
     segment_exchange_free(&s->exchange);

@@ -83,7 +83,6 @@ typedef struct segment_ahead {
     int64_t wanted;   /* what roto_segmenter_next() said of the frame that comes next; -1: none */
     roto_image image; /* of it; the caller's */
     int64_t encoded;  /* the frame whose features are being made ahead; -1: none */
-    frame_device *input;
 } segment_ahead;
 
 struct roto_segmenter {
@@ -186,10 +185,11 @@ void segment_each_end(roto_segmenter *s); /* before the team or the segmenter go
 
 /* segment_ahead.c: starts on the next frame if there is one; takes what was made of this one. */
 roto_status segment_ahead_start(roto_segmenter *s);
+/* Copies features to where other graphs read them. */
+roto_status segment_ahead_bring(roto_segmenter *s);
 roto_status segment_ahead_take(roto_segmenter *s, const roto_image *image, int64_t index,
                                bool *taken);
 void segment_ahead_forget(roto_segmenter *s); /* before pictures or frames are others */
-void segment_ahead_free(roto_segmenter *s);
 
 /* segment_times.c: a frame begins; what was done since then or since the latest part belongs to
  * this one. */
@@ -206,8 +206,8 @@ roto_status prompt_set_merge(prompt_set *p, prompt_set *more, bool replace, int6
 /* segment_compute.c. Only segment_track, segment_prompted and segment_decode wait for what they
  * enqueue. */
 roto_status segment_encode_frame(roto_segmenter *s);
-/* The frame graph's outputs are those of the current picture from now on. */
-roto_status segment_features_are_there(roto_segmenter *s, const segment_graph *frame);
+/* The maker of features has been given the current picture. */
+roto_status segment_features_are_there(roto_segmenter *s);
 /* Carries objects to the current frame: objects[0..n - 1] have memories. */
 roto_status segment_track(roto_segmenter *s, segment_object **objects, int32_t n);
 /* Answers the prompts in `p` (in pixels of the frame) on the current frame. refine: start from the

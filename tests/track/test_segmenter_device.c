@@ -147,7 +147,8 @@ static void a_frame_waits_once_and_copies_only_what_the_host_needs(void **state)
     }
 }
 
-/* One frame is not announced, and of one another number; corrections come in between. */
+/* One frame is not announced, and of one another number; corrections and a single image come in
+ * between. */
 static void frames_that_were_announced_give_the_same_bits(void **state)
 {
     (void)state;
@@ -163,9 +164,13 @@ static void frames_that_were_announced_give_the_same_bits(void **state)
             if (frame + 1 == 4)
                 memset(copy, 20, 3 * PICTURE_PIXELS);
             next.plane[0] = copy;
-            const emulated_counts before = *counts();
             if (announced && frame != 1)
                 assert_ok(roto_segmenter_next(s, &next, frame == 3 ? frame + 7 : frame + 1));
+            if (frame == 6) { /* what was made ahead of it is lost */
+                const roto_image other = picture(40);
+                assert_ok(roto_segmenter_image(s, &other));
+            }
+            const emulated_counts before = *counts();
             track(s, frame, announced ? &got : &wanted[frame]);
             memset(copy, 0xee, 3 * PICTURE_PIXELS); /* nobody looks at it any more */
             free(copy);
