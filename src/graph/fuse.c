@@ -16,6 +16,7 @@ typedef struct draft {
 
 typedef struct fuser {
     const graph *g;
+    const plan_traits *traits;
     draft *drafts;
     int n;
     int *producer;  /* draft index by tensor, -1 for none */
@@ -108,6 +109,12 @@ static void fuse_activation(fuser *f, draft *d)
         return;
     draft *producer = producer_of(f, d->node.in[0]);
     epilogue *epi = producer ? epilogue_of(&producer->node) : NULL;
+    if (f->traits->norm_activations && producer && producer->node.op == OP_LAYER_NORM &&
+        producer->node.attr.layer_norm.act.kind == UNARY_IDENTITY) {
+        producer->node.attr.layer_norm.act = d->node.attr.unary;
+        absorb(f, d, producer);
+        return;
+    }
     if (!epi || epi->act.kind != UNARY_IDENTITY || epi->residual == RESIDUAL_AFTER)
         return;
     epi->act = d->node.attr.unary;
@@ -122,7 +129,8 @@ static void fuse_residual(fuser *f, draft *d)
         const tensor_id sum = d->node.in[k], residual = d->node.in[1 - k];
         draft *producer = producer_of(f, sum);
         epilogue *epi = producer ? epilogue_of(&producer->node) : NULL;
-        if (!epi || epi->residual != RESIDUAL_NONE || f->n_readers[sum] != 1 || sum == residual ||
+        if (!epi || (producer->node.op == OP_CONV2D && producer->node.attr.conv2d.norm) ||
+            epi->residual != RESIDUAL_NONE || f->n_readers[sum] != 1 || sum == residual ||
             !shape_equal(&tensor_of(f, sum)->shape, &tensor_of(f, residual)->shape))
             continue;
         epi->residual = epi->act.kind == UNARY_IDENTITY ? RESIDUAL_BEFORE : RESIDUAL_AFTER;
@@ -133,6 +141,79 @@ static void fuse_residual(fuser *f, draft *d)
         absorb(f, d, producer);
         return;
     }
+}
+
+/* Whether the node is a convolution whose kernel normalises and reads through functions. */
+static bool takes_norm(const fuser *f, const graph_node *node)
+{
+    return f->traits->takes_norm && node->op == OP_CONV2D &&
+           node->attr.conv2d.epi.residual == RESIDUAL_NONE && f->traits->takes_norm(f->g, node);
+}
+
+static void fuse_norm(fuser *f, draft *d)
+{
+    if (d->node.op != OP_LAYER_NORM || f->n_readers[d->node.in[0]] != 1)
+        return;
+    draft *producer = producer_of(f, d->node.in[0]);
+    if (!producer || !takes_norm(f, &producer->node) || producer->node.attr.conv2d.norm ||
+        producer->node.attr.conv2d.epi.act.kind != UNARY_IDENTITY)
+        return;
+    graph_node *conv = &producer->node;
+    conv->attr.conv2d.norm = true;
+    conv->attr.conv2d.epsilon = d->node.attr.layer_norm.epsilon;
+    for (int i = conv->n_in; i < 4; i++)
+        conv->in[i] = TENSOR_NONE;
+    for (int i = 0; i < 2; i++)
+        conv->in[4 + i] = d->node.n_in > 1 + i ? d->node.in[1 + i] : TENSOR_NONE;
+    conv->n_in = 6;
+    absorb(f, d, producer);
+}
+
+/* The producer of the only input of `d` that is not a scalar constant, if `d` is such a function
+ * and nobody else reads it; the scalar's value. */
+static draft *scaled_input(const fuser *f, tensor_id t, binary_kind kind, tensor_id *x,
+                           float *value)
+{
+    draft *d = producer_of(f, t);
+    if (!d || d->node.op != OP_BINARY || d->node.attr.binary != kind || f->n_readers[t] != 1)
+        return NULL;
+    for (int k = 0; k < 2; k++) {
+        const graph_tensor *scalar = tensor_of(f, d->node.in[k]);
+        if (scalar->role != TENSOR_CONSTANT || shape_count(&scalar->shape) != 1 ||
+            !shape_equal(&tensor_of(f, d->node.in[1 - k])->shape, &tensor_of(f, t)->shape))
+            continue;
+        *value = *(const float *)scalar->data;
+        *x = d->node.in[1 - k];
+        return d;
+    }
+    return NULL;
+}
+
+/* A convolution of shift + scale * act(x): what computes that goes into its reading. */
+static void fuse_input(fuser *f, draft *d)
+{
+    if (!takes_norm(f, &d->node) || d->node.attr.conv2d.input.used)
+        return;
+    conv_input in = {.used = true, .scale = 1};
+    tensor_id x = d->node.in[0];
+    draft *const added = scaled_input(f, x, BINARY_ADD, &x, &in.shift);
+    draft *const scaled = scaled_input(f, x, BINARY_MUL, &x, &in.scale);
+    draft *unary = producer_of(f, x);
+    if (unary && (unary->node.op != OP_UNARY || f->n_readers[x] != 1))
+        unary = NULL;
+    if (unary) {
+        in.act = unary->node.attr.unary;
+        x = unary->node.in[0];
+    }
+    draft *const gone[] = {added, scaled, unary};
+    for (int i = 0; i < 3; i++) {
+        if (gone[i])
+            gone[i]->dead = f->stale = true;
+    }
+    if (!added && !scaled && !unary)
+        return;
+    d->node.in[0] = x;
+    d->node.attr.conv2d.input = in;
 }
 
 static void fuse_slices(fuser *f, draft *d)
@@ -301,7 +382,7 @@ roto_status graph_fuse(const graph *g, const plan_traits *traits, graph **out)
 {
     *out = NULL;
     ROTO_TRY(graph_status(g));
-    fuser f = {.g = g, .n = graph_n_nodes(g)};
+    fuser f = {.g = g, .traits = traits, .n = graph_n_nodes(g)};
     graph *fused = NULL;
     const size_t n_tensors = (size_t)graph_n_tensors(g);
     f.drafts = memory_new_array((size_t)f.n, sizeof(*f.drafts));
@@ -316,8 +397,9 @@ roto_status graph_fuse(const graph *g, const plan_traits *traits, graph **out)
     refresh(&f);
     if (traits->fuse) {
         static void (*const passes[])(fuser *, draft *) = {
-            fuse_slices,   fuse_space_to_depth, fuse_silu, fuse_activation,
-            fuse_residual, fuse_activation, /* ResNet: activation after the sum */
+            fuse_slices, fuse_space_to_depth, fuse_silu,       fuse_norm, fuse_activation,
+            fuse_input,  fuse_residual,       fuse_activation, /* ResNet: activation after the sum
+                                                                */
         };
         for (size_t p = 0; p < sizeof(passes) / sizeof(passes[0]); p++) {
             for (int i = 0; i < f.n; i++) {

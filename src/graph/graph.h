@@ -94,8 +94,19 @@ typedef struct epilogue {
     residual_mode residual;
 } epilogue;
 
+/* What a convolution reads instead of an element of x, but not of its padding: scale * act(x) +
+ * shift. Not `used`: x itself. */
+typedef struct conv_input {
+    bool used;
+    unary_attr act;
+    float scale, shift;
+} conv_input;
+
 /* in: x [n, h, w, c], weight [out_c, kh, kw, c / groups], bias [out_c] or TENSOR_NONE, residual or
- * TENSOR_NONE. Output height = (h + pad_top + pad_bottom - dilation_h (kh - 1) - 1) / stride_h + 1.
+ * TENSOR_NONE, gamma [out_c] and beta [out_c] or TENSOR_NONE. With `norm` the output's channels are
+ * normalised as by a layer norm, after the bias and before the activation; there is no residual
+ * then. `input` and `norm` are made by fusion, for kernels that have them. Output height = (h +
+ * pad_top + pad_bottom - dilation_h (kh - 1) - 1) / stride_h + 1.
  */
 typedef struct conv2d_attr {
     int stride_h, stride_w;
@@ -103,6 +114,9 @@ typedef struct conv2d_attr {
     int dilation_h, dilation_w;
     int groups;
     epilogue epi;
+    conv_input input;
+    bool norm;
+    float epsilon; /* of the norm */
 } conv2d_attr;
 
 /* A convolution of stride 1, no padding, one group and no activation. */
@@ -159,6 +173,7 @@ typedef struct attention_attr {
 /* in: x [..., c], gamma [c] or none, beta [c] or none. Normalises the last dimension. */
 typedef struct layer_norm_attr {
     float epsilon;
+    unary_attr act; /* of the result; UNARY_IDENTITY for none */
 } layer_norm_attr;
 
 typedef enum pool_kind { POOL_MAX, POOL_AVERAGE } pool_kind;

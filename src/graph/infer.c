@@ -49,6 +49,21 @@ static roto_status check_epilogue(const inference *inf, const epilogue *epi, int
     return ROTO_OK;
 }
 
+static roto_status check_conv_norm(const inference *inf, const conv2d_attr *a, int64_t channels)
+{
+    const graph_tensor *gamma = inf->node->n_in > 4 ? inf->in[4] : NULL;
+    const graph_tensor *beta = inf->node->n_in > 5 ? inf->in[5] : NULL;
+    if ((unsigned)a->input.act.kind >= UNARY_COUNT)
+        return REFUSE(inf, "unknown function %d of the input", (int)a->input.act.kind);
+    if (!a->norm && (gamma || beta))
+        return REFUSE(inf, "gamma and beta go with a norm");
+    if (a->norm && (a->epi.residual != RESIDUAL_NONE || !(a->epsilon >= 0)))
+        return REFUSE(inf, "a norm has no residual, and an epsilon of 0 or more");
+    if (!is_vector(gamma, channels) || !is_vector(beta, channels))
+        return REFUSE(inf, "gamma and beta have to have %lld elements", (long long)channels);
+    return ROTO_OK;
+}
+
 static roto_status infer_conv2d(const inference *inf)
 {
     const conv2d_attr *a = &inf->node->attr.conv2d;
@@ -69,6 +84,7 @@ static roto_status infer_conv2d(const inference *inf)
     if (h < 0 || v < 0)
         return REFUSE(inf, "the kernel is larger than the padded input");
     *inf->out = SHAPE(x->dim[0], h / a->stride_h + 1, v / a->stride_w + 1, w->dim[0]);
+    ROTO_TRY(check_conv_norm(inf, a, w->dim[0]));
     return check_epilogue(inf, &a->epi, 3);
 }
 
@@ -204,6 +220,8 @@ static roto_status infer_layer_norm(const inference *inf)
         return REFUSE(inf, "gamma and beta have to have %lld elements", (long long)shape_last(x));
     if (!(inf->node->attr.layer_norm.epsilon >= 0))
         return REFUSE(inf, "epsilon has to be 0 or more");
+    if ((unsigned)inf->node->attr.layer_norm.act.kind >= UNARY_COUNT)
+        return REFUSE(inf, "unknown activation %d", (int)inf->node->attr.layer_norm.act.kind);
     *inf->out = *x;
     return ROTO_OK;
 }
@@ -382,7 +400,7 @@ typedef struct inference_rule {
 } inference_rule;
 
 static const inference_rule rules[OP_COUNT] = {
-    [OP_CONV2D] = {infer_conv2d, 2, 4, 2},
+    [OP_CONV2D] = {infer_conv2d, 2, 6, 2},
     [OP_CONV_TRANSPOSE2D] = {infer_conv_transpose2d, 2, 4, 2},
     [OP_LINEAR] = {infer_linear, 2, 4, 2},
     [OP_MATMUL] = {infer_matmul, 2, 2, 2},

@@ -18,6 +18,10 @@ typedef struct plan_traits {
      * tensors with bound[t] have a place elsewhere; tensors that may share memory (reshapes,
      * slices, concatenations) take the same. NULL: 4. */
     roto_status (*choose_bytes)(const graph *g, const bool *bound, uint8_t *element_bytes);
+    bool norm_activations; /* fold activations into layer norms */
+    /* Whether the kernel of this convolution, which has no residual, can normalise its channels and
+     * apply functions to its input; NULL: none can. */
+    bool (*takes_norm)(const graph *g, const graph_node *conv2d);
 } plan_traits;
 
 /* Rewrites `g` into a new graph with the same inputs and outputs (same order and names) and the

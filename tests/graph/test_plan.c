@@ -78,7 +78,8 @@ static void random_graphs_compute_the_same_when_planned(void **state)
                                        {.views = true},
                                        {.fuse = true},
                                        {.fuse = true, .views = true},
-                                       {.fuse = true, .views = true, .apart_bytes = 64}};
+                                       {.fuse = true, .views = true, .apart_bytes = 64},
+                                       {.fuse = true, .views = true, .norm_activations = true}};
     for (uint32_t seed = 1; seed <= N_GRAPHS; seed++) {
         graph *g = random_graph_new(seed);
         if (!g)

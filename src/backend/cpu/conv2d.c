@@ -251,6 +251,8 @@ roto_status conv2d_prepare(const kernel_site *site, kernel *out)
 {
     if (!site->in[1].constant || (site->in[2].data && !site->in[2].constant))
         return kernel_refuse(site, "weights and bias have to be constants");
+    if (site->node->attr.conv2d.norm || site->node->attr.conv2d.input.used)
+        return kernel_refuse(site, "norms and functions of the input are operators of their own");
     const int64_t groups = site->node->attr.conv2d.groups;
     if (groups > 1 && groups == site->in[0].shape.dim[3] && groups == site->out.shape.dim[3])
         return depthwise_prepare(site, out);

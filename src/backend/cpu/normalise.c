@@ -30,6 +30,8 @@ static void layer_norm_run(const void *state, int task, void *scratch)
 
 roto_status layer_norm_prepare(const kernel_site *site, kernel *out)
 {
+    if (site->node->attr.layer_norm.act.kind != UNARY_IDENTITY)
+        return kernel_refuse(site, "an activation is an operator of its own");
     layer_norm *l = kernel_alloc(site, 1, sizeof(*l));
     if (!l)
         return ROTO_ERROR_MEMORY;

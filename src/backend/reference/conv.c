@@ -30,7 +30,10 @@ static double conv2d_sum(const ref_call *call, const output_element *e)
             const float *pixel = call->in[0] + at4(in, e->n, y, x, first_channel);
             const float *weight = call->in[1] + at4(w, e->o, ky, kx, 0);
             for (int64_t c = 0; c < group_in; c++)
-                sum += (double)pixel[c] * weight[c];
+                sum += (a->input.used ? a->input.scale * ref_unary_value(&a->input.act, pixel[c]) +
+                                            a->input.shift
+                                      : pixel[c]) *
+                       weight[c];
         }
     }
     return sum;
@@ -80,7 +83,20 @@ static void for_each_output(const ref_call *call, const epilogue *epi,
 
 void ref_conv2d(const ref_call *call)
 {
-    for_each_output(call, &call->node->attr.conv2d.epi, conv2d_sum);
+    const conv2d_attr *a = &call->node->attr.conv2d;
+    if (!a->norm) {
+        for_each_output(call, &a->epi, conv2d_sum);
+        return;
+    }
+    for_each_output(call, &(epilogue){.act = {.kind = UNARY_IDENTITY}}, conv2d_sum);
+    const graph_node norm = {.op = OP_LAYER_NORM,
+                             .attr.layer_norm = {.epsilon = a->epsilon, .act = a->epi.act}};
+    const ref_call rows = {.node = &norm,
+                           .in = {call->out, call->in[4], call->in[5]},
+                           .shape = {call->out_shape, call->shape[4], call->shape[5]},
+                           .out = call->out,
+                           .out_shape = call->out_shape};
+    ref_layer_norm(&rows);
 }
 
 void ref_conv_transpose2d(const ref_call *call)

@@ -22,7 +22,7 @@ void ref_layer_norm(const ref_call *call)
                 y *= call->in[1][i];
             if (call->in[2])
                 y += call->in[2][i];
-            call->out[row * c + i] = (float)y;
+            call->out[row * c + i] = (float)ref_unary_value(&call->node->attr.layer_norm.act, y);
         }
     }
 }

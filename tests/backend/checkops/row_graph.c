@@ -18,7 +18,7 @@ static bool is_constant(op_kind op, int index)
     case OP_CONV_TRANSPOSE2D:
     case OP_LINEAR:
     case OP_LAYER_NORM:
-        return index == 1 || index == 2;
+        return index == 1 || index == 2 || index > 3;
     case OP_ATTENTION:
         return index == 3 || index == 4 || index >= 6;
     default:

@@ -17,6 +17,26 @@
         .n_in = 4, .in = {DIMS(n, h, w, c), DIMS(o, k, k, (c) / (groups_)), DIMS(o), residual_},   \
     }
 
+/* 3x3 at a stride of 2, of scale * input_(x) + shift, with a norm and an activation behind it. */
+#define TINY(name_, n, h, w, c, o, act_, input_, scale_, shift_)                                   \
+    {                                                                                              \
+        .name = name_, .op = OP_CONV2D,                                                            \
+        .attr.conv2d = {2,                                                                         \
+                        2,                                                                         \
+                        1,                                                                         \
+                        1,                                                                         \
+                        1,                                                                         \
+                        1,                                                                         \
+                        1,                                                                         \
+                        1,                                                                         \
+                        1,                                                                         \
+                        EPILOGUE(act_, NONE),                                                      \
+                        {true, {.kind = UNARY_##input_}, scale_, shift_},                          \
+                        true,                                                                      \
+                        1e-6f},                                                                    \
+        .n_in = 6, .in = {DIMS(n, h, w, c), DIMS(o, 3, 3, c), DIMS(o), ABSENT, DIMS(o), DIMS(o)},  \
+    }
+
 static const check_row rows[] = {
     /* Every mixture of odd channels, strides and paddings that a blocked kernel has edges for. */
     CONV(ROW_CHECK, "1x1", 1, 5, 7, 16, 24, 1, 1, 0, 1, 1, IDENTITY, NONE, NO_RESIDUAL),
@@ -33,6 +53,12 @@ static const check_row rows[] = {
     CONV(ROW_CHECK, "3x3 dilation 2", 1, 9, 9, 8, 8, 3, 1, 2, 2, 1, IDENTITY, NONE, NO_RESIDUAL),
     CONV(ROW_CHECK, "6x6 stem", 1, 16, 16, 3, 16, 6, 2, 2, 1, 1, SILU, NONE, NO_RESIDUAL),
     CONV(ROW_CHECK, "7x7 stride 4", 1, 19, 23, 3, 24, 7, 4, 3, 1, 1, IDENTITY, NONE, NO_RESIDUAL),
+    CONV(ROW_CHECK, "7x7 stride 4 of a picture", 2, 19, 530, 3, 112, 7, 4, 3, 1, 1, IDENTITY,
+         BEFORE, DIMS(2, 5, 133, 112)),
+    CONV(ROW_CHECK, "3x3 stride 2 of a picture", 1, 9, 20, 3, 32, 3, 2, 1, 1, 1, RELU, NONE,
+         NO_RESIDUAL),
+    CONV(ROW_CHECK, "6x6 stride 2 of a picture", 1, 13, 11, 3, 48, 6, 2, 2, 1, 1, SILU, NONE,
+         NO_RESIDUAL),
     CONV(ROW_CHECK, "kernel as large as the input", 1, 5, 5, 6, 7, 5, 1, 0, 1, 1, SIGMOID, NONE,
          NO_RESIDUAL),
     CONV(ROW_CHECK, "padding beyond the kernel", 1, 4, 4, 5, 6, 3, 1, 4, 1, 1, IDENTITY, NONE,
@@ -73,6 +99,17 @@ static const check_row rows[] = {
     CONV(ROW_CHECK, "1x1 many channels", 1, 6, 7, 136, 264, 1, 1, 0, 1, 1, IDENTITY, NONE,
          NO_RESIDUAL),
     CONV(ROW_CHECK, "3x3 many channels", 1, 5, 5, 72, 80, 3, 1, 1, 1, 1, SILU, NONE, NO_RESIDUAL),
+
+    /* Of masks, with what stands before and behind them. */
+    TINY("1 to 4 channels, with a norm", 2, 9, 12, 1, 4, GELU, SIGMOID, 20, -10),
+    TINY("4 to 16 channels, with a norm", 1, 12, 7, 4, 16, GELU, IDENTITY, 1, 0),
+    {.name = "4 to 16 channels, bare, with a norm",
+     .op = OP_CONV2D,
+     .attr.conv2d = {1, 1, 1, 1, 1, 1, 1, 1, 1, .norm = true, .epsilon = 1e-6f},
+     .n_in = 4,
+     .in = {DIMS(1, 6, 5, 4), DIMS(16, 3, 3, 4), ABSENT, ABSENT}},
+    CONV(ROW_CHECK, "3x3, 4 to 16 channels", 2, 5, 9, 4, 16, 3, 1, 1, 1, 1, RELU, NONE,
+         NO_RESIDUAL),
 
     CONV(ROW_BENCH, "YOLOX-nano stem, 416", 1, 416, 416, 3, 16, 6, 2, 2, 1, 1, SILU, NONE,
          NO_RESIDUAL),
