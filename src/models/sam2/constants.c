@@ -70,7 +70,7 @@ tensor_id constant_fourier_grid(graph *g, const sam2_size *size, const float *ga
 
 tensor_id constant_windowed_grid(graph *g, const windowed_embedding *e, int64_t h, int64_t w)
 {
-    const tensor_shape shape = SHAPE(1, h * w, e->channels);
+    const tensor_shape shape = SHAPE(1, h, w, e->channels);
     float *values = values_for(g, &shape);
     if (!values)
         return TENSOR_NONE;

@@ -20,7 +20,7 @@ tensor_id constant_rope_latents(graph *g, const sam2_config *config);
 tensor_id constant_fourier_grid(graph *g, const sam2_size *size, const float *gaussian,
                                 int32_t channels);
 
-/* [1, h * w, channels], see position.h */
+/* [1, h, w, channels], see position.h */
 tensor_id constant_windowed_grid(graph *g, const windowed_embedding *e, int64_t h, int64_t w);
 
 /* Rows of learned vectors, [1, n_rows, channels]. */

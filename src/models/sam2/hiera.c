@@ -220,8 +220,8 @@ static void build(graph *g, const void *trunk_weights, tensor_id image,
                                          .coarse_size = m->pos_embed_size,
                                          .window_size = m->pos_embed_window_size,
                                          .channels = (int32_t)m->patch.out};
-    x = add(g, graph_reshape(g, x, SHAPE(1, cells.h * cells.w, m->patch.out)),
-            constant_windowed_grid(g, &position, cells.h, cells.w));
+    x = add(g, x, constant_windowed_grid(g, &position, cells.h, cells.w));
+    x = graph_reshape(g, x, SHAPE(1, cells.h * cells.w, m->patch.out));
     for (int i = 0; i < m->n_blocks; i++) {
         const hiera_block *b = &m->blocks[i];
         graph_scope(g, tensor_prefix_make("trunk.%d.", i).text);
