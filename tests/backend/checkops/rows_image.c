@@ -22,6 +22,7 @@ static const check_row rows[] = {
     POOL(ROW_CHECK, "2x2 ceil padded", MAX, DIMS(1, 5, 5, 3), 2, 2, 1, true, false),
     POOL(ROW_CHECK, "13x13 same, wider than the image", MAX, DIMS(1, 5, 4, 8), 13, 1, 6, false,
          false),
+    POOL(ROW_CHECK, "2x2, odd image", MAX, DIMS(2, 7, 9, 16), 2, 2, 0, false, false),
     POOL(ROW_CHECK, "mean 2x2", AVERAGE, DIMS(1, 6, 8, 20), 2, 2, 0, false, false),
     POOL(ROW_CHECK, "mean, padding left out", AVERAGE, DIMS(1, 5, 6, 9), 3, 2, 1, false, false),
     POOL(ROW_CHECK, "mean, padding counted", AVERAGE, DIMS(1, 5, 6, 9), 3, 2, 1, false, true),

@@ -33,6 +33,7 @@ extern dim3 emulated_block_dim, emulated_grid_dim;
 #define __device__
 #define __host__
 #define __forceinline__ inline
+#define __noinline__ __attribute__((noinline, unused))
 #define __restrict__ __restrict
 #define __shared__ static
 #define __launch_bounds__(...)

@@ -45,21 +45,25 @@ static __global__ void __launch_bounds__(THREADS)
     }
 }
 
-/* Stride 1, four channels and PIXELS neighbours in a row a thread, which share what they read. */
-enum { PIXELS = 4 };
+enum { TILE_X = 4, TILE_Y = THREADS / 8 / TILE_X };
 
-template <int KERNEL>
+/* Stride 1, four channels and PIXELS neighbours in a row a thread, which share what they read.
+ * Reads depend on no condition, so that those of a row of the kernel are in flight together:
+ * outside the image they read its border, and count as zeros. */
+template <int KERNEL, int PIXELS, bool BF16>
 static __global__ void __launch_bounds__(THREADS)
     depthwise_row_kernel(const __grid_constant__ depthwise_params p)
 {
-    const uint32_t groups = (uint32_t)p.channels / 4;
-    const uint32_t across = (uint32_t)divide_up(p.window.out_w, PIXELS);
-    const uint32_t i = blockIdx.x * THREADS + threadIdx.x, line = i / groups / across;
-    if (line >= (uint32_t)(p.n * p.window.out_h))
+    /* A block has 32 channels of TILE_Y rows of TILE_X threads, so that rows are read once or twice
+     * into the nearest cache, not once for each row of the kernel. */
+    const int c = (int)blockIdx.x * 32 + (int)threadIdx.x % 8 * 4;
+    const int tiles_x = divide_up(p.window.out_w, TILE_X * PIXELS);
+    const int first = ((int)blockIdx.y % tiles_x * TILE_X + (int)threadIdx.x / 8 % TILE_X) * PIXELS;
+    const int out_y = (int)blockIdx.y / tiles_x * TILE_Y + (int)threadIdx.x / 8 / TILE_X;
+    const int image = (int)blockIdx.z, y = out_y - p.window.pad_top;
+    const int64_t line = (int64_t)image * p.window.out_h + out_y;
+    if (c >= p.channels || out_y >= p.window.out_h || first >= p.window.out_w)
         return;
-    const int c = (int)(i % groups) * 4, first = (int)(i / groups % across) * PIXELS;
-    const int y = (int)(line % (uint32_t)p.window.out_h) - p.window.pad_top;
-    const int image = (int)(line / (uint32_t)p.window.out_h);
     float4_t sums[PIXELS];
 #pragma unroll
     for (int o = 0; o < PIXELS; o++)
@@ -76,9 +80,11 @@ static __global__ void __launch_bounds__(THREADS)
 #pragma unroll
         for (int at = 0; at < PIXELS + KERNEL - 1; at++) {
             const int x = first - p.window.pad_left + at;
-            float4_t v = {{0, 0, 0, 0}};
-            if (x >= 0 && x < p.window.in_w)
-                v = load4(p.x.at, (row + x) * p.x.row_stride + c);
+            const int inside = min(max(x, 0), p.window.in_w - 1);
+            float4_t v = load4_of<BF16>(p.x.at.data, (row + inside) * p.x.row_stride + c);
+#pragma unroll
+            for (int k = 0; k < 4; k++)
+                v.x[k] = x == inside ? v.x[k] : 0;
 #pragma unroll
             for (int o = 0; o < PIXELS; o++) {
                 if (at < o || at - o >= KERNEL)
@@ -91,7 +97,7 @@ static __global__ void __launch_bounds__(THREADS)
     }
 #pragma unroll 1
     for (int o = 0; o < PIXELS && first + o < p.window.out_w; o++) {
-        const int64_t row = (int64_t)line * p.window.out_w + first + o;
+        const int64_t row = line * p.window.out_w + first + o;
         float4_t sum = sums[0];
 #pragma unroll
         for (int k = 1; k < PIXELS; k++) /* no index that only the run knows */
@@ -104,28 +110,36 @@ static __global__ void __launch_bounds__(THREADS)
     }
 }
 
-/* Sharing pays where there are threads enough without those that it saves. */
 static bool suits_rows(const depthwise_params *p)
 {
     const dev_window *w = &p->window;
     return p->vector == 4 && w->kernel_h == w->kernel_w && (w->kernel_h == 3 || w->kernel_h == 7) &&
            w->stride_h == 1 && w->stride_w == 1 && w->dilation_h == 1 && w->dilation_w == 1 &&
-           (int64_t)p->n * w->out_h * w->out_w * (p->channels / 4) >=
-               (w->kernel_h == 7 ? 1 << 17 : 1 << 18);
+           p->n <= 65535 &&
+           (int64_t)divide_up(w->out_w, TILE_X) * divide_up(w->out_h, TILE_Y) <= 65535;
+}
+
+template <int KERNEL, int PIXELS>
+static cudaError_t launch_rows(const depthwise_params *p, cudaStream_t stream)
+{
+    const dim3 grid(blocks_for(p->channels, 32),
+                    blocks_for(p->window.out_w, TILE_X * PIXELS) *
+                        blocks_for(p->window.out_h, TILE_Y),
+                    (unsigned)p->n);
+    return p->x.at.is_bf16
+               ? launch(depthwise_row_kernel<KERNEL, PIXELS, true>, grid, THREADS, 0, stream, p)
+               : launch(depthwise_row_kernel<KERNEL, PIXELS, false>, grid, THREADS, 0, stream, p);
 }
 
 cudaError_t depthwise_launch(const void *params, cudaStream_t stream)
 {
     const depthwise_params *p = (const depthwise_params *)params;
-    if (suits_rows(p)) {
-        const int across = divide_up(p->window.out_w, PIXELS);
-        const dim3 grid(
-            blocks_for((int64_t)p->n * p->window.out_h * across * (p->channels / 4), THREADS));
-        return p->window.kernel_h == 3
-                   ? launch(depthwise_row_kernel<3>, grid, THREADS, 0, stream, p)
-                   : launch(depthwise_row_kernel<7>, grid, THREADS, 0, stream, p);
-    }
     const int64_t n = (int64_t)p->n * p->window.out_h * p->window.out_w * (p->channels / p->vector);
+    /* Sharing pays where there are threads enough without those that it saves. */
+    if (suits_rows(p) && p->window.kernel_h == 3)
+        return n >= 1 << 18 ? launch_rows<3, 4>(p, stream) : launch_rows<3, 1>(p, stream);
+    if (suits_rows(p))
+        return n >= 1 << 17 ? launch_rows<7, 4>(p, stream) : launch_rows<7, 1>(p, stream);
     const dim3 grid(blocks_for(n, THREADS));
     return p->vector == 4 ? launch(depthwise_kernel<4>, grid, THREADS, 0, stream, p)
                           : launch(depthwise_kernel<1>, grid, THREADS, 0, stream, p);

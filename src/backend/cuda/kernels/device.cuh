@@ -69,21 +69,27 @@ typedef struct alignas(8) float2_t {
     float x[2];
 } float2_t;
 
-/* Four elements at once; i a multiple of 4 in memory aligned for that. */
-static __device__ __forceinline__ float4_t load4(dev_ptr p, int64_t i)
+/* Four elements at once; i a multiple of 4 in memory aligned for that. With the type known to the
+ * compiler several loads are in flight at once. */
+template <bool BF16> static __device__ __forceinline__ float4_t load4_of(const void *p, int64_t i)
 {
     float4_t v;
-    if (p.is_bf16) {
-        check_aligned((const uint16_t *)p.data + i, 8);
-        const uint64_t bits = *(const uint64_t *)((const uint16_t *)p.data + i);
+    if (BF16) {
+        check_aligned((const uint16_t *)p + i, 8);
+        const uint64_t bits = *(const uint64_t *)((const uint16_t *)p + i);
 #pragma unroll
         for (int k = 0; k < 4; k++)
             v.x[k] = bf16_to_float((uint16_t)(bits >> (16 * k)));
     } else {
-        check_aligned((const float *)p.data + i, 16);
-        v = *(const float4_t *)((const float *)p.data + i);
+        check_aligned((const float *)p + i, 16);
+        v = *(const float4_t *)((const float *)p + i);
     }
     return v;
+}
+
+static __device__ __forceinline__ float4_t load4(dev_ptr p, int64_t i)
+{
+    return p.is_bf16 ? load4_of<true>(p.data, i) : load4_of<false>(p.data, i);
 }
 
 static __device__ __forceinline__ void store4(dev_ptr p, int64_t i, float4_t v)
@@ -146,6 +152,12 @@ static __device__ __forceinline__ float apply_unary(dev_unary f, float x)
     default: /* 0: identity */
         return x;
     }
+}
+
+/* Where it is not what takes time: a call, so that unrolled loops hold one copy of none. */
+static __device__ __noinline__ float call_unary(dev_unary f, float x)
+{
+    return apply_unary(f, x);
 }
 
 /* What is stored for a sum; `i` is the element in the residual's memory. */

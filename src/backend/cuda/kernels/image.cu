@@ -77,17 +77,64 @@ static __global__ void __launch_bounds__(THREADS) pool_kernel(const __grid_const
     store_some<VECTOR>(p.out.at, o.row * p.out.row_stride + o.c, sum);
 }
 
+/* Maxima of 2 x 2 pixels that do not meet, eight channels a thread: all reads are in flight at
+ * once. */
+template <bool BF16>
+static __global__ void __launch_bounds__(THREADS)
+    pool_halves_kernel(const __grid_constant__ pool_params p)
+{
+    const uint32_t i = blockIdx.x * THREADS + threadIdx.x;
+    if (i >= (uint32_t)(p.n * p.out_h * p.out_w) * (uint32_t)(p.channels / 8))
+        return;
+    const pixel o = pixel_of<8>(i, p.out_h, p.out_w, p.channels);
+    float4_t v[4][2];
+#pragma unroll
+    for (int tap = 0; tap < 4; tap++) {
+        const int64_t row =
+            ((int64_t)o.n * p.in_h + o.y * 2 + tap / 2) * p.in_w + o.x * 2 + tap % 2;
+#pragma unroll
+        for (int half = 0; half < 2; half++)
+            v[tap][half] = load4_of<BF16>(p.x.at.data, row * p.x.row_stride + o.c + half * 4);
+    }
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        float4_t most = v[0][half];
+#pragma unroll
+        for (int tap = 1; tap < 4; tap++)
+#pragma unroll
+            for (int k = 0; k < 4; k++) {
+                const float x = v[tap][half].x[k];
+                most.x[k] = x > most.x[k] || x != x ? x : most.x[k];
+            }
+        store4(p.out.at, o.row * p.out.row_stride + o.c + half * 4, most);
+    }
+}
+
+static bool suits_halves(const pool_params *p)
+{
+    return !p->average && p->vector == 4 && p->channels % 8 == 0 && p->kernel_h == 2 &&
+           p->kernel_w == 2 && p->stride_h == 2 && p->stride_w == 2 && !p->pad_top &&
+           !p->pad_left && p->out_h * 2 <= p->in_h && p->out_w * 2 <= p->in_w;
+}
+
 cudaError_t pool_launch(const void *params, cudaStream_t stream)
 {
     const pool_params *p = (const pool_params *)params;
+    if (suits_halves(p)) {
+        const dim3 halves(
+            blocks_for((int64_t)p->n * p->out_h * p->out_w * (p->channels / 8), THREADS));
+        return p->x.at.is_bf16 ? launch(pool_halves_kernel<true>, halves, THREADS, 0, stream, p)
+                               : launch(pool_halves_kernel<false>, halves, THREADS, 0, stream, p);
+    }
     const int64_t n = (int64_t)p->n * p->out_h * p->out_w * (p->channels / p->vector);
     const dim3 grid(blocks_for(n, THREADS));
     return p->vector == 4 ? launch(pool_kernel<4>, grid, THREADS, 0, stream, p)
                           : launch(pool_kernel<1>, grid, THREADS, 0, stream, p);
 }
 
-/* Tables are padded with taps of weight 0 that repeat a position already used. */
-template <int VECTOR>
+/* Tables are padded with taps of weight 0 that repeat a position already used. TAPS: of both axes,
+ * known to the compiler, so that their reads are in flight together; 0: any. */
+template <int VECTOR, int TAPS, bool BF16>
 static __global__ void __launch_bounds__(THREADS)
     resize_kernel(const __grid_constant__ resize_params p)
 {
@@ -95,16 +142,23 @@ static __global__ void __launch_bounds__(THREADS)
     if (i >= (uint32_t)(p.n * p.out_h * p.out_w) * (uint32_t)(p.channels / VECTOR))
         return;
     const pixel o = pixel_of<VECTOR>(i, p.out_h, p.out_w, p.channels);
+    const int n_rows = TAPS ? TAPS : p.rows.n_taps, n_columns = TAPS ? TAPS : p.columns.n_taps;
     alignas(16) float sum[VECTOR] = {0};
-    for (int a = 0; a < p.rows.n_taps; a++) {
-        const int y = p.rows.index[o.y * p.rows.n_taps + a];
-        const float wy = p.rows.weight[o.y * p.rows.n_taps + a];
+#pragma unroll
+    for (int a = 0; a < n_rows; a++) {
+        const int y = p.rows.index[o.y * n_rows + a];
+        const float wy = p.rows.weight[o.y * n_rows + a];
         const int64_t row = ((int64_t)o.n * p.in_h + y) * p.in_w;
         alignas(16) float line[VECTOR] = {0}, v[VECTOR];
-        for (int b = 0; b < p.columns.n_taps; b++) {
-            const int x = p.columns.index[o.x * p.columns.n_taps + b];
-            const float wx = p.columns.weight[o.x * p.columns.n_taps + b];
-            load_some<VECTOR>(p.x.at, (row + x) * p.x.row_stride + o.c, v);
+#pragma unroll
+        for (int b = 0; b < n_columns; b++) {
+            const int x = p.columns.index[o.x * n_columns + b];
+            const float wx = p.columns.weight[o.x * n_columns + b];
+            const int64_t at = (row + x) * p.x.row_stride + o.c;
+            if (VECTOR == 4)
+                *(float4_t *)v = load4_of<BF16>(p.x.at.data, at);
+            else
+                v[0] = load(dev_ptr{p.x.at.data, BF16}, at);
 #pragma unroll
             for (int k = 0; k < VECTOR; k++)
                 line[k] += wx * v[k];
@@ -116,11 +170,21 @@ static __global__ void __launch_bounds__(THREADS)
     store_some<VECTOR>(p.out.at, o.row * p.out.row_stride + o.c, sum);
 }
 
+template <int VECTOR, int TAPS>
+static cudaError_t launch_resize(const resize_params *p, cudaStream_t stream)
+{
+    const dim3 grid(
+        blocks_for((int64_t)p->n * p->out_h * p->out_w * (p->channels / VECTOR), THREADS));
+    return p->x.at.is_bf16
+               ? launch(resize_kernel<VECTOR, TAPS, true>, grid, THREADS, 0, stream, p)
+               : launch(resize_kernel<VECTOR, TAPS, false>, grid, THREADS, 0, stream, p);
+}
+
 cudaError_t resize_launch(const void *params, cudaStream_t stream)
 {
     const resize_params *p = (const resize_params *)params;
-    const int64_t n = (int64_t)p->n * p->out_h * p->out_w * (p->channels / p->vector);
-    const dim3 grid(blocks_for(n, THREADS));
-    return p->vector == 4 ? launch(resize_kernel<4>, grid, THREADS, 0, stream, p)
-                          : launch(resize_kernel<1>, grid, THREADS, 0, stream, p);
+    const bool two = p->rows.n_taps == 2 && p->columns.n_taps == 2;
+    if (p->vector == 4)
+        return two ? launch_resize<4, 2>(p, stream) : launch_resize<4, 0>(p, stream);
+    return two ? launch_resize<1, 2>(p, stream) : launch_resize<1, 0>(p, stream);
 }

@@ -1,14 +1,20 @@
 /* Layer norm (Ba et al. 2016) and softmax; a warp a row, sums in a fixed order. */
 #include "backend/cuda/kernels/device.cuh"
 
-enum { THREADS = 256, WARPS = THREADS / 32 };
+enum { THREADS = 256, WARPS = THREADS / 32, MOST_FOURS = 9 };
+
+/* Of LANES neighbours; every thread of the warp takes part. */
+template <int LANES> static __device__ __forceinline__ float lane_sum(float x)
+{
+#pragma unroll
+    for (int mask = LANES / 2; mask > 0; mask /= 2)
+        x += __shfl_xor_sync(~0u, x, mask);
+    return x;
+}
 
 static __device__ __forceinline__ float warp_sum(float x)
 {
-#pragma unroll
-    for (int mask = 16; mask > 0; mask /= 2)
-        x += __shfl_xor_sync(~0u, x, mask);
-    return x;
+    return lane_sum<32>(x);
 }
 
 static __device__ __forceinline__ float warp_max(float x)
@@ -45,32 +51,35 @@ static __global__ void __launch_bounds__(THREADS)
             y *= p.gamma[i];
         if (p.beta)
             y += p.beta[i];
-        store(p.out.at, out + i, y);
+        store(p.out.at, out + i, apply_unary(p.act, y));
     }
 }
 
-/* Rows of up to FOURS * 128 elements, read once and kept in registers. */
-template <int FOURS>
+/* Rows made of fours, read once and kept in registers: LANES neighbouring threads a row, each with
+ * FOURS of its fours, all of which are asked for before the first is used. */
+template <int LANES, int FOURS, bool BF16>
 static __global__ void __launch_bounds__(THREADS)
     layer_norm_fours_kernel(const __grid_constant__ layer_norm_params p)
 {
-    const int row = (int)(blockIdx.x * WARPS + threadIdx.x / 32), lane = (int)(threadIdx.x % 32);
-    if (row >= p.rows)
-        return;
-    const int64_t x = row * p.x.row_stride, out = row * p.out.row_stride;
+    const int row = (int)((blockIdx.x * THREADS + threadIdx.x) / LANES);
+    const int lane = (int)(threadIdx.x % LANES), n_fours = p.channels / 4;
+    const int row_read = row < p.rows ? row : p.rows - 1; /* nobody leaves before the sums */
+    const int64_t x = row_read * p.x.row_stride, out = row_read * p.out.row_stride;
     float4_t v[FOURS];
-    float sum = 0;
 #pragma unroll
     for (int f = 0; f < FOURS; f++) {
-        const int i = (f * 32 + lane) * 4;
-        v[f] = i < p.channels ? load4(p.x.at, x + i) : float4_t{{0, 0, 0, 0}};
-        sum += (v[f].x[0] + v[f].x[1]) + (v[f].x[2] + v[f].x[3]);
+        const int i = f * LANES + lane;
+        v[f] = i < n_fours ? load4_of<BF16>(p.x.at.data, x + i * 4) : float4_t{{0, 0, 0, 0}};
     }
-    const float mean = warp_sum(sum) / (float)p.channels;
+    float sum = 0;
+#pragma unroll
+    for (int f = 0; f < FOURS; f++)
+        sum += (v[f].x[0] + v[f].x[1]) + (v[f].x[2] + v[f].x[3]);
+    const float mean = lane_sum<LANES>(sum) / (float)p.channels;
     sum = 0;
 #pragma unroll
     for (int f = 0; f < FOURS; f++) {
-        if ((f * 32 + lane) * 4 >= p.channels)
+        if (f * LANES + lane >= n_fours)
             continue;
 #pragma unroll
         for (int k = 0; k < 4; k++) {
@@ -78,10 +87,12 @@ static __global__ void __launch_bounds__(THREADS)
             sum += v[f].x[k] * v[f].x[k];
         }
     }
-    const float inverse = 1 / sqrtf(warp_sum(sum) / (float)p.channels + p.epsilon);
+    const float inverse = 1 / sqrtf(lane_sum<LANES>(sum) / (float)p.channels + p.epsilon);
+    if (row >= p.rows)
+        return;
 #pragma unroll
     for (int f = 0; f < FOURS; f++) {
-        const int i = (f * 32 + lane) * 4;
+        const int i = (f * LANES + lane) * 4;
         if (i >= p.channels)
             continue;
         const float4_t one = {{1, 1, 1, 1}}, zero = {{0, 0, 0, 0}};
@@ -91,24 +102,58 @@ static __global__ void __launch_bounds__(THREADS)
 #pragma unroll
         for (int k = 0; k < 4; k++)
             y.x[k] = v[f].x[k] * inverse * gamma.x[k] + beta.x[k];
+        if (p.act.kind) {
+#pragma unroll
+            for (int k = 0; k < 4; k++)
+                y.x[k] = call_unary(p.act, y.x[k]);
+        }
         store4(p.out.at, out + i, y);
+    }
+}
+
+template <int LANES, int FOURS>
+static cudaError_t launch_fours(const layer_norm_params *p, cudaStream_t stream)
+{
+    const dim3 grid(blocks_for((int64_t)p->rows * LANES, THREADS));
+    return p->x.at.is_bf16
+               ? launch(layer_norm_fours_kernel<LANES, FOURS, true>, grid, THREADS, 0, stream, p)
+               : launch(layer_norm_fours_kernel<LANES, FOURS, false>, grid, THREADS, 0, stream, p);
+}
+
+/* As few threads a row as keep at most 9 of its fours each (Hiera's rows have 9 x 4, 8, 16 or 32,
+ * 7 x those or 6 x those), but no fewer than 4, which read whole sectors. */
+template <int FOURS>
+static cudaError_t launch_lanes(const layer_norm_params *p, int lanes, cudaStream_t stream)
+{
+    switch (lanes) {
+    case 4:
+        return launch_fours<4, FOURS>(p, stream);
+    case 8:
+        return launch_fours<8, FOURS>(p, stream);
+    case 16:
+        return launch_fours<16, FOURS>(p, stream);
+    default:
+        return launch_fours<32, FOURS>(p, stream);
     }
 }
 
 cudaError_t layer_norm_launch(const void *params, cudaStream_t stream)
 {
     const layer_norm_params *p = (const layer_norm_params *)params;
-    const dim3 grid(blocks_for(p->rows, WARPS));
-    const int fours = p->vector == 4 ? divide_up(p->channels, 128) : 0;
-    if (fours == 1)
-        return launch(layer_norm_fours_kernel<1>, grid, THREADS, 0, stream, p);
-    if (fours == 2)
-        return launch(layer_norm_fours_kernel<2>, grid, THREADS, 0, stream, p);
-    if (fours == 3 || fours == 4)
-        return launch(layer_norm_fours_kernel<4>, grid, THREADS, 0, stream, p);
-    if (fours > 4 && fours <= 9)
-        return launch(layer_norm_fours_kernel<9>, grid, THREADS, 0, stream, p);
-    return launch(layer_norm_kernel, grid, THREADS, 0, stream, p);
+    const int n_fours = p->channels / 4;
+    if (p->vector != 4 || n_fours > MOST_FOURS * 32)
+        return launch(layer_norm_kernel, dim3(blocks_for(p->rows, WARPS)), THREADS, 0, stream, p);
+    if (n_fours <= 1)
+        return launch_fours<1, 1>(p, stream);
+    if (n_fours <= 4)
+        return launch_fours<4, 1>(p, stream);
+    int lanes = 4;
+    while (lanes * MOST_FOURS < n_fours)
+        lanes *= 2;
+    const int fours = divide_up(n_fours, lanes);
+    return fours <= 4   ? launch_lanes<4>(p, lanes, stream)
+           : fours <= 7 ? launch_lanes<7>(p, lanes, stream)
+                        : launch_lanes<MOST_FOURS>(p, lanes, stream);
 }
 
 /* Along rows: a warp a line. */

@@ -98,6 +98,7 @@ typedef struct layer_norm_params {
     const float *gamma, *beta;      /* or NULL */
     int32_t rows, channels, vector; /* 4 where rows are made of aligned fours, else 1 */
     float epsilon;
+    dev_unary act; /* of the result */
 } layer_norm_params;
 cudaError_t layer_norm_launch(const void *params, cudaStream_t stream);
 
@@ -205,6 +206,16 @@ cudaError_t gemm_simt_launch(const void *params, cudaStream_t stream);
 /* bf16 operands, fp32 sums; one group. x and w are bf16, 16-byte aligned; channels, x.row_stride
  * and k_stride are multiples of 8. */
 cudaError_t gemm_mma_launch(const void *params, cudaStream_t stream);
+/* The same for few rows of x, where gemm_rows_are_rows; x is bf16 or fp32, its rows 16-byte
+ * aligned.
+ */
+cudaError_t linear_few_launch(const void *params, cudaStream_t stream);
+/* The same for pictures of three channels: x is bf16 or fp32, rows of w have conv_patch_depth()
+ * elements, of which conv_patch_place() says where they belong; the others are zeros. */
+cudaError_t conv_patch_launch(const void *params, cudaStream_t stream);
+int conv_patch_suits(const gemm_params *p); /* x and what the shape says; w and k do not count */
+int64_t conv_patch_depth(const gemm_params *p);
+int64_t conv_patch_place(const gemm_params *p, int tap, int channel);
 /* Whether row i of x is row i of the product's left side: a linear layer or the like. */
 static inline int gemm_rows_are_rows(const gemm_params *p)
 {
@@ -238,6 +249,23 @@ typedef struct depthwise_params {
     int32_t n, channels, vector; /* 1 or 4 channels a thread */
 } depthwise_params;
 cudaError_t depthwise_launch(const void *params, cudaStream_t stream);
+
+/* A convolution of few channels, with what is in front of it and behind it: of scale * act(x) +
+ * shift, to act(gamma * (normalised sums) + beta) where `norm` says so, else to act(sums). */
+typedef struct conv_tiny_params {
+    dev_rows out, x;
+    const float *w, *bias, *gamma, *beta; /* w: [kernel_h][kernel_w][in][out]; others may be NULL */
+    dev_window window;
+    int32_t rows, in_channels, channels; /* as conv_tiny_has() */
+    int32_t norm, vector;                /* 4: rows of out are aligned fours */
+    dev_unary input_act, act;
+    float input_scale, input_shift, epsilon;
+} conv_tiny_params;
+cudaError_t conv_tiny_launch(const void *params, cudaStream_t stream);
+static inline int conv_tiny_has(int64_t in_channels, int64_t channels)
+{
+    return (in_channels == 1 && channels == 4) || (in_channels == 4 && channels == 16);
+}
 
 /* out = scale * a b, for each matrix of the leading dimensions. */
 typedef struct matmul_params {
@@ -283,6 +311,10 @@ cudaError_t attention_simt_launch(const void *params, cudaStream_t stream);
 /* bf16 q, k, v with dk, dv and row strides multiples of 8, 16-byte aligned; no rope. */
 cudaError_t attention_mma_launch(const void *params, cudaStream_t stream);
 cudaError_t attention_combine_launch(const void *params, cudaStream_t stream);
+/* Many queries, few keys; global, operands as above, but dk = dv = dv_out, whole 16 bytes of q, and
+ * rows of out made of aligned fours. */
+cudaError_t attention_few_launch(const void *params, cudaStream_t stream);
+int attention_few_suits(int heads, int d, int lq, int lk); /* whether there is a kernel */
 /* Queries and keys of a block's tile for such heads; false where there is no kernel. */
 int attention_mma_tile(int dk, int dv, int *queries, int *keys);
 

@@ -4,6 +4,7 @@
 
 #include "backend/cuda/module/blas.h"
 #include "backend/cuda/module/buffer.h"
+#include "backend/cuda/module/conv_tiny.h"
 #include "backend/cuda/module/module.h"
 #include "backend/cuda/module/picture.h"
 #include "backend/cuda/module/ports.h"
@@ -20,11 +21,17 @@ enum { APART_BYTES = 256 << 10 };
 /* Up to so much workspace a node has for itself, all such nodes together. */
 enum { OWN_WORKSPACE_BYTES = 1 << 20, OWN_WORKSPACES_BYTES = 32 << 20 };
 
-static const plan_traits traits_fp32 = {.fuse = true, .views = true, .apart_bytes = APART_BYTES},
+static const plan_traits traits_fp32 = {.fuse = true,
+                                        .views = true,
+                                        .apart_bytes = APART_BYTES,
+                                        .norm_activations = true,
+                                        .takes_norm = conv_is_tiny},
                          traits_bf16 = {.fuse = true,
                                         .views = true,
                                         .apart_bytes = APART_BYTES,
-                                        .choose_bytes = storage_choose};
+                                        .choose_bytes = storage_choose,
+                                        .norm_activations = true,
+                                        .takes_norm = conv_is_tiny};
 
 static site_prepare_fn *const prepare_fns[OP_COUNT] = {
     [OP_CONV2D] = conv2d_prepare,

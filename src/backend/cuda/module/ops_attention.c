@@ -71,6 +71,13 @@ static bool suits_hopper(const dev_site *site, const attention_params *p)
            divide_up(p->lk, keys) <= HOPPER_MAX_TILES;
 }
 
+/* Many queries to few keys. */
+static bool suits_few(const dev_site *site, const attention_params *p)
+{
+    return !site->node->attr.attention.window_h && p->dk == p->dv && p->dv == p->dv_out &&
+           operand_aligned(&site->out, 4) && attention_few_suits(p->heads, p->dk, p->lq, p->lk);
+}
+
 static roto_status pack_operands(dev_site *site, attention_params *p)
 {
     const attention_attr *a = &site->node->attr.attention;
@@ -80,7 +87,8 @@ static roto_status pack_operands(dev_site *site, attention_params *p)
     ROTO_TRY(site_pack(site, &site->in[0], &wish, &p->q));
     /* What is behind keys that take no part must not reach the sums: 0 times infinity would. The
      * mma.sync kernel looks at each key, wgmma cannot. */
-    const dev_operand *valid = p->valid.at.data && suits_hopper(site, p) ? &site->in[5] : NULL;
+    const dev_operand *valid =
+        p->valid.at.data && suits_hopper(site, p) && !suits_few(site, p) ? &site->in[5] : NULL;
     wish.valid = valid;
     wish.rope = p->rope_k;
     wish.tokens = p->lk;
@@ -182,6 +190,8 @@ static roto_status add_hopper(dev_site *site, const attention_params *a, int64_t
 static roto_status add_bf16(dev_site *site, attention_params *p, int64_t flops)
 {
     ROTO_TRY(pack_operands(site, p));
+    if (suits_few(site, p))
+        return site_add(site, "attention.few", attention_few_launch, p, sizeof(*p), flops);
     return suits_hopper(site, p) ? add_hopper(site, p, flops) : add_mma(site, p, flops);
 }
 

@@ -2,6 +2,9 @@
 #include "backend/cuda/module/executable.h"
 
 #include "backend/cuda/module/blas.h"
+#include "backend/cuda/module/conv_patch.h"
+#include "backend/cuda/module/conv_tiny.h"
+#include "backend/cuda/module/linear_few.h"
 #include "backend/cuda/module/weights.h"
 #include "base/error.h"
 
@@ -47,6 +50,8 @@ static roto_status add_product(dev_site *site, gemm_params *p, const weight_orde
         ROTO_TRY(weights_upload_f32(site, order, &p->w.data));
         return site_add(site, "gemm.simt", gemm_simt_launch, p, sizeof(*p), flops);
     }
+    if (linear_few_suits(site, p))
+        return linear_few_add(site, p, order, flops);
     const int64_t padded = (p->channels + 7) / 8 * 8;
     const pack_wish wish = {.heads = 1, .padded = padded};
     ROTO_TRY(site_pack(site, &site->in[0], &wish, &p->x));
@@ -143,9 +148,15 @@ roto_status conv2d_prepare(dev_site *site)
                      .columns = (int32_t)(w[0] / a->groups),
                      .channels = (int32_t)w[3],
                      .groups = a->groups};
+    if (conv_is_tiny(site->e->g, site->node))
+        return conv_tiny_add(site, &p.window);
+    if (a->norm || a->input.used)
+        return site_refuse(site, "no kernel normalises or reads through a function here");
     ROTO_TRY(site_epilogue(site, &a->epi, &p.epi));
     if (w[3] == 1 && w[0] == in[3] && a->groups == in[3] && a->groups > 1)
         return add_depthwise(site, &p.window, &p.epi);
+    if (conv_patch_has(site, &p))
+        return conv_patch_add(site, &p);
     const weight_order order = {
         .data = site->in[1].constant, .outputs = w[0], .taps = w[1] * w[2], .channels = w[3]};
     return add_product(site, &p, &order);

@@ -9,7 +9,8 @@ roto_status layer_norm_prepare(dev_site *site)
                            .x = rows_of(&site->in[0]),
                            .rows = (int32_t)shape_rows(&site->in[0].shape),
                            .channels = (int32_t)shape_last(&site->in[0].shape),
-                           .epsilon = site->node->attr.layer_norm.epsilon};
+                           .epsilon = site->node->attr.layer_norm.epsilon,
+                           .act = unary_of(&site->node->attr.layer_norm.act)};
     const bool fours =
         p.channels % 4 == 0 && operand_aligned(&site->in[0], 4) && operand_aligned(&site->out, 4);
     p.vector = fours ? 4 : 1;

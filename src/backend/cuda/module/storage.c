@@ -1,5 +1,6 @@
 #include "backend/cuda/module/storage.h"
 
+#include "backend/cuda/module/conv_tiny.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -23,11 +24,11 @@ static bool shares_memory(op_kind op)
 }
 
 /* Whether the kernel for this input multiplies bfloat16 values. */
-static bool is_product(const graph_node *node, int input)
+static bool is_product(const graph *g, const graph_node *node, int input)
 {
     switch (node->op) {
     case OP_CONV2D: /* other groups run in fp32 arithmetic */
-        return input == 0 && node->attr.conv2d.groups == 1;
+        return input == 0 && node->attr.conv2d.groups == 1 && !conv_is_tiny(g, node);
     case OP_CONV_TRANSPOSE2D:
     case OP_LINEAR:
         return input == 0;
@@ -73,7 +74,7 @@ roto_status storage_choose(const graph *g, const bool *bound, uint8_t *element_b
             if (node->in[k] == TENSOR_NONE)
                 continue;
             group *of = &groups[root_of(groups, node->in[k])];
-            of->product = of->product || is_product(node, k);
+            of->product = of->product || is_product(g, node, k);
             of->exact = of->exact || wants_exact(node, k);
         }
     }
