@@ -65,7 +65,10 @@ static const check_row rows[] = {
     REDUCE(ROW_CHECK, "sum of outer and inner", SUM, 5, DIMS(4, 3, 10)),
     REDUCE(ROW_CHECK, "sum of one element", SUM, 2, DIMS(4, 1)),
     REDUCE(ROW_CHECK, "mean of a long row", MEAN, 2, DIMS(2, 5000)),
+    REDUCE(ROW_CHECK, "mean of a large image", MEAN, 6, DIMS(2, 40, 33, 20)),
+    REDUCE(ROW_CHECK, "max of outer and inner, many", MAX, 5, DIMS(300, 3, 11)),
     REDUCE(ROW_BENCH, "global average pooling", MEAN, 6, DIMS(1, 80, 80, 256)),
+    REDUCE(ROW_BENCH, "EdgeTAM squeeze, first stage", MEAN, 6, DIMS(1, 256, 256, 48)),
     REDUCE(ROW_BENCH, "max over classes", MAX, 4, DIMS(1, 8400, 80)),
 };
 

@@ -122,8 +122,11 @@ typedef struct reduce_params {
     int64_t out_stride[KERNEL_MAX_RANK], outer_stride[KERNEL_MAX_RANK];
     int32_t in_rank, in_dim[KERNEL_MAX_RANK];
     int64_t in_stride[KERNEL_MAX_RANK];
+    int32_t cuts;   /* parts that an output's inputs are cut into, at least 1 */
+    float *partial; /* (cuts, n_out); unused with one cut */
 } reduce_params;
 cudaError_t reduce_launch(const void *params, cudaStream_t stream);
+cudaError_t reduce_join_launch(const void *params, cudaStream_t stream); /* after several cuts */
 
 /* ---- image.cu ---- */
 

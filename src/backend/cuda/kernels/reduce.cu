@@ -1,5 +1,6 @@
 /* Sums, means and maxima over any set of axes: 32 outputs a block, 8 threads for each, whose parts
- * are joined in a fixed order. */
+ * are joined in a fixed order. Where outputs are few, each one's inputs are cut among blocks and a
+ * second kernel joins the cuts, in order. */
 #include "backend/cuda/kernels/device.cuh"
 
 enum { LANES = 32, PARTS = 8, BLOCKED = 64 };
@@ -28,8 +29,10 @@ static __global__ void __launch_bounds__(LANES *PARTS)
     const float none = p.kind == 2 ? -INFINITY : 0;
     float total = none, block = none; /* sums of sums: errors grow with the root of their number */
     if (o < p.n_out) {
-        const int first = (int)((int64_t)p.n_in * part / PARTS);
-        const int last = (int)((int64_t)p.n_in * (part + 1) / PARTS);
+        const int64_t parts_of_all = (int64_t)PARTS * p.cuts, at_part = blockIdx.y * PARTS + part;
+        const int first = (int)(p.n_in * at_part / parts_of_all);
+        const int last = (int)(p.n_in * (at_part + 1) / parts_of_all);
+#pragma unroll 4
         for (int i = first; i < last; i++) {
             int64_t at = base;
             int left = i;
@@ -51,11 +54,39 @@ static __global__ void __launch_bounds__(LANES *PARTS)
     float all = parts[0][lane];
     for (int i = 1; i < PARTS; i++)
         all = join(p.kind, all, parts[i][lane]);
+    if (p.cuts > 1)
+        p.partial[(int64_t)blockIdx.y * p.n_out + o] = all;
+    else
+        store(p.out, to, p.kind == 1 ? all / (float)p.n_in : all);
+}
+
+static __global__ void __launch_bounds__(LANES)
+    reduce_join_kernel(const __grid_constant__ reduce_params p)
+{
+    const int o = (int)(blockIdx.x * LANES + threadIdx.x);
+    if (o >= p.n_out)
+        return;
+    float all = p.partial[o];
+    for (int cut = 1; cut < p.cuts; cut++)
+        all = join(p.kind, all, p.partial[(int64_t)cut * p.n_out + o]);
+    int64_t to = 0;
+    int rest = o;
+    for (int d = p.out_rank - 1; d >= 0; d--) {
+        to += rest % p.out_dim[d] * p.out_stride[d];
+        rest /= p.out_dim[d];
+    }
     store(p.out, to, p.kind == 1 ? all / (float)p.n_in : all);
 }
 
 cudaError_t reduce_launch(const void *params, cudaStream_t stream)
 {
     const reduce_params *p = (const reduce_params *)params;
-    return launch(reduce_kernel, dim3(blocks_for(p->n_out, LANES)), LANES * PARTS, 0, stream, p);
+    return launch(reduce_kernel, dim3(blocks_for(p->n_out, LANES), (unsigned)p->cuts),
+                  LANES * PARTS, 0, stream, p);
+}
+
+cudaError_t reduce_join_launch(const void *params, cudaStream_t stream)
+{
+    const reduce_params *p = (const reduce_params *)params;
+    return launch(reduce_join_kernel, dim3(blocks_for(p->n_out, LANES)), LANES, 0, stream, p);
 }

@@ -47,6 +47,36 @@ roto_status softmax_prepare(dev_site *site)
     return site_add(site, "softmax", softmax_launch, &p, sizeof(p), 0);
 }
 
+enum { REDUCE_LEAST = 256, REDUCE_OUTPUTS = 32, REDUCE_CUTS = 64 };
+
+/* Inputs of one output are cut until blocks fill the device twice, but into no less than
+ * REDUCE_LEAST each. */
+static int reduce_cuts(const dev_site *site, int64_t n_out, int64_t n_in)
+{
+    const int64_t blocks = (n_out + REDUCE_OUTPUTS - 1) / REDUCE_OUTPUTS;
+    int64_t cuts = 2 * (int64_t)site->n_multiprocessors / blocks;
+    cuts = cuts < n_in / REDUCE_LEAST ? cuts : n_in / REDUCE_LEAST;
+    cuts = cuts < REDUCE_CUTS ? cuts : REDUCE_CUTS;
+    return cuts > 1 ? (int)cuts : 1;
+}
+
+/* Neighbouring axes that lie in memory like one become one. */
+static void reduce_merge(reduce_params *p)
+{
+    int n = 0;
+    for (int i = 1; i < p->in_rank; i++) {
+        if (p->in_stride[n] == p->in_dim[i] * p->in_stride[i]) {
+            p->in_dim[n] *= p->in_dim[i];
+            p->in_stride[n] = p->in_stride[i];
+        } else {
+            n++;
+            p->in_dim[n] = p->in_dim[i];
+            p->in_stride[n] = p->in_stride[i];
+        }
+    }
+    p->in_rank = n + 1;
+}
+
 roto_status reduce_prepare(dev_site *site)
 {
     const reduce_attr *a = &site->node->attr.reduce;
@@ -69,7 +99,14 @@ roto_status reduce_prepare(dev_site *site)
             p.outer_stride[p.out_rank++] = x_stride[i];
         }
     }
-    return site_add(site, "reduce", reduce_launch, &p, sizeof(p), 0);
+    if (p.in_rank > 0)
+        reduce_merge(&p);
+    p.cuts = reduce_cuts(site, p.n_out, p.n_in);
+    if (p.cuts == 1)
+        return site_add(site, "reduce", reduce_launch, &p, sizeof(p), 0);
+    p.partial = site_workspace(site, (size_t)p.cuts * (size_t)p.n_out * sizeof(float));
+    ROTO_TRY(site_add(site, "reduce", reduce_launch, &p, sizeof(p), 0));
+    return site_add(site, "reduce.join", reduce_join_launch, &p, sizeof(p), 0);
 }
 
 /* Rows of the operand's matrices from one step of each leading dimension of `out` to the next. */
