@@ -147,7 +147,7 @@ inline void emulated_wgmma(void *const *args)
 {
     const wgmma_arg *first = (const wgmma_arg *)args[0];
     const int columns = first->columns;
-    static float a[64][16], b[16][128];
+    static float a[64][16], b[16][256];
     for (int thread = 0; thread < 128; thread++) {
         const wgmma_arg *m = (const wgmma_arg *)args[thread];
         if (m->b_descriptor != first->b_descriptor || m->add != first->add ||
@@ -205,15 +205,19 @@ template <int N> inline void registers_grow_to(void)
 {
 }
 
+template <int N> inline void wgmma_64xn(float *d, uint64_t a, uint64_t b, int add)
+{
+    static_assert(N % 8 == 0 && N <= 256, "there is no such product");
+    wgmma_arg arg = {d, NULL, a, b, add, N};
+    emulated_collective(128, emulated_wgmma, &arg);
+}
 inline void wgmma_64x64(float *d, uint64_t a, uint64_t b, int add)
 {
-    wgmma_arg arg = {d, NULL, a, b, add, 64};
-    emulated_collective(128, emulated_wgmma, &arg);
+    wgmma_64xn<64>(d, a, b, add);
 }
 inline void wgmma_64x128(float *d, uint64_t a, uint64_t b, int add)
 {
-    wgmma_arg arg = {d, NULL, a, b, add, 128};
-    emulated_collective(128, emulated_wgmma, &arg);
+    wgmma_64xn<128>(d, a, b, add);
 }
 inline void wgmma_64x64_registers(float *d, const uint32_t a[4], uint64_t b)
 {

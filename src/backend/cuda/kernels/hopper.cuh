@@ -148,36 +148,60 @@ template <int N> static __device__ __forceinline__ void registers_grow_to(void)
 #define OUT_8(d, i)                                                                                \
     "+f"((d)[(i) + 0]), "+f"((d)[(i) + 1]), "+f"((d)[(i) + 2]), "+f"((d)[(i) + 3]),                \
         "+f"((d)[(i) + 4]), "+f"((d)[(i) + 5]), "+f"((d)[(i) + 6]), "+f"((d)[(i) + 7])
-#define OUT_32(d, i) OUT_8(d, i), OUT_8(d, (i) + 8), OUT_8(d, (i) + 16), OUT_8(d, (i) + 24)
+#define OUT_16(d, i) OUT_8(d, i), OUT_8(d, (i) + 8)
+#define OUT_32(d, i) OUT_16(d, i), OUT_16(d, (i) + 16)
 #define NAMES_16 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
-#define NAMES_32                                                                                   \
+#define NAMES_32 \
     NAMES_16 ", %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
-#define NAMES_64                                                                                   \
-    NAMES_32 ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "  \
-             "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+#define NAMES_48 \
+    NAMES_32 ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47"
+#define NAMES_56 \
+    NAMES_48 ", %48, %49, %50, %51, %52, %53, %54, %55"
+#define NAMES_64 \
+    NAMES_56 ", %56, %57, %58, %59, %60, %61, %62, %63"
+#define NAMES_96 \
+    NAMES_64 ", %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79" ", %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"
+#define NAMES_112 \
+    NAMES_96 ", %96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109" ", %110, %111"
 
-/* d (64 x 64) = a b^T, plus d where add: a 64 x 16 and b 64 x 16, both with k side by side. */
+/* d (64 x N) = a b^T, plus d where add: a 64 x 16 and b N x 16, both with k side by side. */
+template <int N>
+static __device__ __forceinline__ void wgmma_64xn(float *d, uint64_t a, uint64_t b, int add);
+
+#if HOPPER
+#define WGMMA_64XN(n, names, a_at, b_at, add_at, ...)                                              \
+    template <>                                                                                    \
+    __device__ __forceinline__ void wgmma_64xn<n>(float *d, uint64_t a, uint64_t b, int add)       \
+    {                                                                                              \
+        asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" #add_at ", 0;\n"                         \
+                     "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 {" names            \
+                     "}, %" #a_at ", %" #b_at ", p, 1, 1, 0, 0;\n}"                                \
+                     : __VA_ARGS__                                                                 \
+                     : "l"(a), "l"(b), "r"(add));                                                  \
+    }
+#else
+#define WGMMA_64XN(n, names, a_at, b_at, add_at, ...)                                              \
+    template <>                                                                                    \
+    __device__ __forceinline__ void wgmma_64xn<n>(float *, uint64_t, uint64_t, int)                \
+    {                                                                                              \
+    }
+#endif
+WGMMA_64XN(64, NAMES_32, 32, 33, 34, OUT_32(d, 0))
+WGMMA_64XN(96, NAMES_48, 48, 49, 50, OUT_32(d, 0), OUT_16(d, 32))
+WGMMA_64XN(112, NAMES_56, 56, 57, 58, OUT_32(d, 0), OUT_16(d, 32), OUT_8(d, 48))
+WGMMA_64XN(128, NAMES_64, 64, 65, 66, OUT_32(d, 0), OUT_32(d, 32))
+WGMMA_64XN(192, NAMES_96, 96, 97, 98, OUT_32(d, 0), OUT_32(d, 32), OUT_32(d, 64))
+WGMMA_64XN(224, NAMES_112, 112, 113, 114, OUT_32(d, 0), OUT_32(d, 32), OUT_32(d, 64), OUT_16(d, 96))
+#undef WGMMA_64XN
+
+/* The same with 64 and 128 columns. */
 static __device__ __forceinline__ void wgmma_64x64(float *d, uint64_t a, uint64_t b, int add)
 {
-#if HOPPER
-    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"
-                 "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {" NAMES_32
-                 "}, %32, %33, p, 1, 1, 0, 0;\n}"
-                 : OUT_32(d, 0)
-                 : "l"(a), "l"(b), "r"(add));
-#endif
+    wgmma_64xn<64>(d, a, b, add);
 }
-
-/* The same with 128 columns. */
 static __device__ __forceinline__ void wgmma_64x128(float *d, uint64_t a, uint64_t b, int add)
 {
-#if HOPPER
-    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
-                 "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {" NAMES_64
-                 "}, %64, %65, p, 1, 1, 0, 0;\n}"
-                 : OUT_32(d, 0), OUT_32(d, 32)
-                 : "l"(a), "l"(b), "r"(add));
-#endif
+    wgmma_64xn<128>(d, a, b, add);
 }
 
 /* d (64 x 64) += a b: a 64 x 16 in registers, b 16 x 64 with columns side by side. */
@@ -205,9 +229,14 @@ static __device__ __forceinline__ void wgmma_64x32_registers(float *d, const uin
 }
 
 #undef OUT_8
+#undef OUT_16
 #undef OUT_32
 #undef NAMES_16
 #undef NAMES_32
+#undef NAMES_48
+#undef NAMES_56
 #undef NAMES_64
+#undef NAMES_96
+#undef NAMES_112
 
 #endif

@@ -5,6 +5,7 @@
 #define BACKEND_CUDA_KERNELS_PARAMS_H
 
 #include <cuda_runtime_api.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -239,10 +240,14 @@ typedef struct gemm_hopper_params {
     KERNEL_ALIGN_64 unsigned char x_map[TENSOR_MAP_BYTES];
     KERNEL_ALIGN_64 unsigned char w_map[TENSOR_MAP_BYTES];
     gemm_params g;
+    int32_t variant; /* of gemm_hopper_variant's tiles */
+    int32_t keep;    /* weights of a tile's columns stay in shared memory */
+    int32_t n_stages, n_blocks;
 } gemm_hopper_params;
 cudaError_t gemm_hopper_launch(const void *params, cudaStream_t stream);
-cudaError_t gemm_hopper_maps(gemm_hopper_params *params); /* fills in the maps of g's operands */
-int64_t gemm_hopper_tiles(const gemm_params *p);          /* blocks that it takes */
+/* Fills in all but g, variant and keep; refuses what does not fit into shared memory. */
+cudaError_t gemm_hopper_maps(gemm_hopper_params *params);
+bool gemm_hopper_variant(int index, int *rows, int *columns); /* false past the last */
 
 typedef struct depthwise_params {
     dev_rows out, x;
