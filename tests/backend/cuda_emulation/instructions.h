@@ -56,6 +56,11 @@ inline float fast_exp2(float x)
     return exp2f(x);
 }
 
+inline float max_or_nan(float x, float y)
+{
+    return x < y ? y : x;
+}
+
 inline float half_of(uint32_t pair, int index)
 {
     return bf16_to_float((uint16_t)(pair >> (16 * index)));

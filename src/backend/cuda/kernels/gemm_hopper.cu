@@ -150,96 +150,108 @@ static __device__ __forceinline__ float fast_gelu(float x)
     q = q * a - 0.458780974149704f;
     q = q * a - 1.151181697845459f;
     q = q * a - 0.9999970197677612f;
-    return fmaxf(x, 0) - a * fast_exp2(q);
+    return max_or_nan(x, 0) - a * fast_exp2(q);
 }
 
-static __device__ __forceinline__ float2_t load2(dev_ptr p, int64_t i)
-{
-    float2_t v;
-    if (p.is_bf16) {
-        const uint32_t bits = *(const uint32_t *)((const uint16_t *)p.data + i);
-        v.x[0] = bf16_to_float((uint16_t)bits);
-        v.x[1] = bf16_to_float((uint16_t)(bits >> 16));
-    } else {
-        v = *(const float2_t *)((const float *)p.data + i);
-    }
-    return v;
-}
+/* Up to CHUNK columns of a slab: which of a thread's elements there are. A thread has two columns of
+ * each eight, in rows row and row + 8. */
+typedef struct chunk {
+    int row, column; /* of the thread's first element */
+    bool there[2];   /* the two rows */
+    int columns;     /* from its first on */
+} chunk;
 
-/* Results of up to CHUNK columns of a slab. A thread has two columns of each eight in rows r and
- * r + 8; in bf16 it trades with its neighbour so as to write four columns of one eight. */
 template <int PAIRS>
-static __device__ __forceinline__ void write_chunk(const gemm_params *p, float *sums, int row,
-                                                   int first_column)
+static __device__ __forceinline__ void add_residual(const dev_epilogue *e, const chunk *c,
+                                                    float *sums)
 {
-    const int lane = (int)threadIdx.x % 32, own = first_column + lane % 4 * 2;
-    const bool there[2] = {row < p->rows, row + 8 < p->rows};
-    float2_t residual[PAIRS][2][2]; /* eight of the pair, half of the rows */
+    float2_t v[PAIRS * 2][2];
+    if (e->residual.at.is_bf16) {
+        const uint16_t *from = (const uint16_t *)e->residual.at.data +
+                               (int64_t)c->row * e->residual.row_stride + c->column;
 #pragma unroll
-    for (int pair = 0; pair < PAIRS; pair++)
+        for (int h = 0; h < 2; h++, from += 8 * e->residual.row_stride)
 #pragma unroll
-        for (int e = 0; e < 2; e++)
-#pragma unroll
-            for (int h = 0; h < 2; h++) {
-                const int column = own + pair * 16 + e * 8;
-                residual[pair][e][h] = float2_t{{0, 0}};
-                if (p->epi.residual_mode && there[h] && column < p->columns)
-                    residual[pair][e][h] =
-                        load2(p->epi.residual.at,
-                              (row + h * 8) * p->epi.residual.row_stride + column);
+            for (int i = 0; i < PAIRS * 2; i++) {
+                const uint32_t two =
+                    c->there[h] && i * 8 < c->columns ? *(const uint32_t *)(from + i * 8) : 0;
+                v[i][h].x[0] = bf16_to_float((uint16_t)two);
+                v[i][h].x[1] = bf16_to_float((uint16_t)(two >> 16));
             }
-    if (p->epi.bias) {
+    } else {
+        const float *from = (const float *)e->residual.at.data +
+                            (int64_t)c->row * e->residual.row_stride + c->column;
+#pragma unroll
+        for (int h = 0; h < 2; h++, from += 8 * e->residual.row_stride)
+#pragma unroll
+            for (int i = 0; i < PAIRS * 2; i++)
+                v[i][h] = c->there[h] && i * 8 < c->columns ? *(const float2_t *)(from + i * 8)
+                                                            : float2_t{{0, 0}};
+    }
+#pragma unroll
+    for (int i = 0; i < PAIRS * 2; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            sums[i * 4 + j] += v[i][j / 2].x[j % 2];
+}
+
+template <int PAIRS>
+static __device__ __forceinline__ void write_chunk(const gemm_params *p, const chunk *c,
+                                                   float *sums)
+{
+    const dev_epilogue *const e = &p->epi;
+    if (e->bias) {
 #pragma unroll
         for (int i = 0; i < PAIRS * 2; i++) {
-            const int column = own + i * 8;
-            const float2_t bias = column < p->columns ? *(const float2_t *)(p->epi.bias + column)
-                                                      : float2_t{{0, 0}};
-            sums[i * 4] += bias.x[0];
-            sums[i * 4 + 1] += bias.x[1];
-            sums[i * 4 + 2] += bias.x[0];
-            sums[i * 4 + 3] += bias.x[1];
+            const float2_t bias = i * 8 < c->columns
+                                      ? *(const float2_t *)(e->bias + c->column + i * 8)
+                                      : float2_t{{0, 0}};
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+                sums[i * 4 + j] += bias.x[j % 2];
         }
     }
-    if (p->epi.act.kind == 5) {
+    if (e->residual_mode == 1)
+        add_residual<PAIRS>(e, c, sums);
+    if (e->act.kind == 5) {
 #pragma unroll
         for (int i = 0; i < PAIRS * 8; i++)
             sums[i] = fast_gelu(sums[i]);
-    } else if (p->epi.act.kind == 1) {
+    } else if (e->act.kind == 1) {
 #pragma unroll
         for (int i = 0; i < PAIRS * 8; i++)
             sums[i] = sums[i] < 0 ? 0 : sums[i];
     }
+    if (e->residual_mode == 2)
+        add_residual<PAIRS>(e, c, sums);
+    if (p->out.at.is_bf16) {
+        /* Neighbours trade, so that each writes four columns of one eight. */
+        const int lane = (int)threadIdx.x % 32, shift = lane % 2 * 8 - lane % 2 * 2;
+        const bool odd = lane % 2 == 1;
+        uint16_t *to = (uint16_t *)p->out.at.data + (int64_t)c->row * p->out.row_stride +
+                       c->column + shift;
 #pragma unroll
-    for (int pair = 0; pair < PAIRS; pair++)
+        for (int h = 0; h < 2; h++, to += 8 * p->out.row_stride)
 #pragma unroll
-        for (int h = 0; h < 2; h++) {
-            float v[2][2];
-#pragma unroll
-            for (int e = 0; e < 2; e++)
-#pragma unroll
-                for (int i = 0; i < 2; i++)
-                    v[e][i] = sums[pair * 8 + e * 4 + h * 2 + i] + residual[pair][e][h].x[i];
-            const int64_t to = (row + h * 8) * p->out.row_stride;
-            const int column = first_column + pair * 16;
-            if (p->out.at.is_bf16) {
-                const uint32_t low = pack_bf16(v[0][0], v[0][1]), high = pack_bf16(v[1][0], v[1][1]);
-                const bool odd = lane % 2 == 1;
-                const uint32_t other = (uint32_t)__shfl_sync(~0u, (int)(odd ? low : high), lane ^ 1);
-                const uint64_t four = odd ? other | (uint64_t)high << 32
-                                          : low | (uint64_t)other << 32;
-                const int at = column + lane % 2 * 8 + lane % 4 / 2 * 4;
-                if (there[h] && at < p->columns)
-                    *(uint64_t *)((uint16_t *)p->out.at.data + to + at) = four;
-            } else {
-#pragma unroll
-                for (int e = 0; e < 2; e++) {
-                    const int at = column + e * 8 + lane % 4 * 2;
-                    if (there[h] && at < p->columns)
-                        *(float2_t *)((float *)p->out.at.data + to + at) =
-                            float2_t{{v[e][0], v[e][1]}};
-                }
+            for (int pair = 0; pair < PAIRS; pair++) {
+                const float *const v = sums + pair * 8 + h * 2;
+                const uint32_t low = pack_bf16(v[0], v[1]), high = pack_bf16(v[4], v[5]);
+                const uint32_t other =
+                    (uint32_t)__shfl_sync(~0u, (int)(odd ? low : high), lane ^ 1);
+                const uint64_t four =
+                    odd ? other | (uint64_t)high << 32 : low | (uint64_t)other << 32;
+                if (c->there[h] && pair * 16 + shift < c->columns)
+                    *(uint64_t *)(to + pair * 16) = four;
             }
-        }
+    } else {
+        float *to = (float *)p->out.at.data + (int64_t)c->row * p->out.row_stride + c->column;
+#pragma unroll
+        for (int h = 0; h < 2; h++, to += 8 * p->out.row_stride)
+#pragma unroll
+            for (int i = 0; i < PAIRS * 2; i++)
+                if (c->there[h] && i * 8 < c->columns)
+                    *(float2_t *)(to + i * 8) = float2_t{{sums[i * 4 + h * 2], sums[i * 4 + h * 2 + 1]}};
+    }
 }
 
 template <typename T>
@@ -249,14 +261,22 @@ static __device__ __forceinline__ void write_tile(const gemm_params *p, const ge
     const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32 % 4;
 #pragma unroll
     for (int slab = 0; slab < T::SLABS; slab++) {
-        const int row = tile->row + slab * 64 + warp * 16 + lane / 4;
         float *const own = sums + slab * T::SUMS;
+        chunk c;
+        c.row = tile->row + slab * 64 + warp * 16 + lane / 4;
+        c.column = tile->column + lane % 4 * 2;
+        c.columns = p->columns - c.column;
+        c.there[0] = c.row < p->rows;
+        c.there[1] = c.row + 8 < p->rows;
 #pragma unroll
-        for (int column = 0; column + CHUNK <= T::COLUMNS; column += CHUNK)
-            write_chunk<CHUNK / 16>(p, own + column / 2, row, tile->column + column);
-        constexpr int LEFT = T::COLUMNS % CHUNK, DONE = T::COLUMNS - LEFT;
+        for (int column = 0; column < T::COLUMNS / CHUNK * CHUNK; column += CHUNK) {
+            write_chunk<CHUNK / 16>(p, &c, own + column / 2);
+            c.column += CHUNK;
+            c.columns -= CHUNK;
+        }
+        constexpr int LEFT = T::COLUMNS % CHUNK;
         if (LEFT > 0)
-            write_chunk<(LEFT > 0 ? LEFT : 16) / 16>(p, own + DONE / 2, row, tile->column + DONE);
+            write_chunk<(LEFT > 0 ? LEFT : 16) / 16>(p, &c, own + (T::COLUMNS - LEFT) / 2);
     }
 }
 

@@ -44,6 +44,14 @@ static __device__ __forceinline__ float fast_exp2(float x)
     return r;
 }
 
+/* NaN where x is. */
+static __device__ __forceinline__ float max_or_nan(float x, float y)
+{
+    float r;
+    asm("max.NaN.f32 %0, %1, %2;" : "=f"(r) : "f"(x), "f"(y));
+    return r;
+}
+
 static __device__ __forceinline__ uint32_t shared_address(const void *p)
 {
     return (uint32_t)__cvta_generic_to_shared(p);
