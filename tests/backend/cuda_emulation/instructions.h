@@ -147,6 +147,29 @@ inline void ldmatrix_x4_trans(uint32_t r[4], const void *row)
     emulated_collective(32, emulated_ldmatrix_trans, &arg);
 }
 
+struct stmatrix_arg {
+    const uint32_t *r;
+    void *row;
+};
+
+inline void emulated_stmatrix(void *const *args)
+{
+    for (int lane = 0; lane < 32; lane++) {
+        const stmatrix_arg *own = (const stmatrix_arg *)args[lane];
+        for (int m = 0; m < 4; m++) {
+            const stmatrix_arg *to = (const stmatrix_arg *)args[m * 8 + lane / 4];
+            memcpy((char *)to->row + lane % 4 * 4, &own->r[m], 4);
+        }
+    }
+}
+
+inline void stmatrix_x4(void *row, const uint32_t r[4])
+{
+    check_aligned(row, 16);
+    stmatrix_arg arg = {r, row};
+    emulated_collective(32, emulated_stmatrix, &arg);
+}
+
 inline void copy_16_async(void *to, const void *from, int valid_bytes)
 {
     check_aligned(to, 16);

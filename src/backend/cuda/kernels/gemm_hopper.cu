@@ -13,10 +13,15 @@ enum {
     /* Of a thread: an accumulator for each of 128 x 128 elements, and what else it takes. */
     CONSUMER_REGISTERS = 240,
     PRODUCER_REGISTERS = 24,
-    CHUNK = 64, /* columns whose residuals are in flight together */
+    /* Rows of a warp's part of a slab on their way out: 128 bytes of each, apart so that neither
+     * a fragment's eight rows nor whole rows meet a bank twice. */
+    LINE = 128,
+    BF16_PITCH = LINE + 16,
+    F32_PITCH = LINE + 32,
+    WARP_LINES = 16 * F32_PITCH,
     SHARED_LIMIT = 227 * 1024,
     /* Tiles have to start at a multiple of 1024 bytes, which the runtime does not promise. */
-    SHARED_OTHER = 1024 + (2 * MAX_STAGES + MAX_KEPT + CONSUMERS) * 8
+    SHARED_OTHER = 1024 + CONSUMERS * 4 * WARP_LINES + (2 * MAX_STAGES + MAX_KEPT + CONSUMERS) * 8
 };
 
 /* A warpgroup's tile: SLABS * 64 rows. */
@@ -28,6 +33,7 @@ template <int SLABS_, int COLUMNS_> struct hopper_tile {
 
 typedef struct gemm_shared {
     unsigned char *kept, *stages; /* kept: weights of all k, or nothing */
+    unsigned char *lines;         /* of results */
     uint64_t *full, *empty, *kept_full;
     uint64_t *go; /* [CONSUMERS]: that the tile before has all its operands */
 } gemm_shared;
@@ -81,7 +87,7 @@ static __device__ __forceinline__ void produce(const gemm_hopper_params *p, cons
 /* A block of depth, STEPS * 16 of it. */
 template <typename T, int STEPS>
 static __device__ __forceinline__ void multiply_block(const unsigned char *x,
-                                                      const unsigned char *w, bool add, float *sums)
+                                                      const unsigned char *w, float *sums)
 {
     wgmma_fence();
 #pragma unroll
@@ -90,7 +96,7 @@ static __device__ __forceinline__ void multiply_block(const unsigned char *x,
         for (int slab = 0; slab < T::SLABS; slab++)
             wgmma_64xn<T::COLUMNS>(sums + slab * T::SUMS,
                                    matrix_descriptor(x + slab * (64 * DEPTH * 2) + step * 32),
-                                   matrix_descriptor(w + step * 32), step > 0 || add);
+                                   matrix_descriptor(w + step * 32), 1);
     }
     wgmma_commit();
 }
@@ -104,6 +110,8 @@ static __device__ __forceinline__ void multiply(const gemm_hopper_params *p, con
     const int stage_bytes = T::X_BYTES + (p->keep ? 0 : T::W_BYTES);
     int stage = turn * n_blocks % p->n_stages, parity = turn * n_blocks / p->n_stages & 1;
     int before = 0;
+    hold<T::SLABS * T::SUMS>(sums);
+    wgmma_fence(); /* other instructions wrote the sums */
     /* In turns: a wait can tell a phase from the one before, not from the one before that. */
     if (turn > 0)
         mbarrier_wait(s->go + turn % CONSUMERS, (turn - 1) / CONSUMERS & 1);
@@ -114,12 +122,12 @@ static __device__ __forceinline__ void multiply(const gemm_hopper_params *p, con
             mbarrier_wait(s->kept_full + block, 0);
         mbarrier_wait(s->full + stage, parity);
         if (block == n_blocks - 1) {
-            multiply_block<T, STEPS>(x, w, block > 0, sums);
+            multiply_block<T, STEPS>(x, w, sums);
             if (speaks)
                 mbarrier_arrive(s->go + (turn + 1) % CONSUMERS);
             break;
         }
-        multiply_block<T, DEPTH / 16>(x, w, block > 0, sums);
+        multiply_block<T, DEPTH / 16>(x, w, sums);
         wgmma_wait<1>(); /* the block before is done with */
         if (speaks && block > 0)
             mbarrier_arrive(s->empty + before);
@@ -139,144 +147,211 @@ static __device__ __forceinline__ void multiply(const gemm_hopper_params *p, con
 }
 
 /* x Phi(x) = max(x, 0) - |x| Phi(-|x|), where log2 Phi(-a) is close to a polynomial for
- * 0 <= a <= 6 (a least-maximum fit; what comes out is within 3e-7 of GELU), and Phi(-8) is nothing. */
+ * 0 <= a <= 6 (a least-maximum fit; what comes out is within 5e-6 of GELU), and Phi(-8) is nothing. */
 static __device__ __forceinline__ float fast_gelu(float x)
 {
     const float a = fminf(fabsf(x), 8);
-    float q = 3.574430593289435e-05f;
-    q = q * a - 0.0007890241104178131f;
-    q = q * a + 0.008129391819238663f;
-    q = q * a - 0.053450629115104675f;
-    q = q * a - 0.458780974149704f;
-    q = q * a - 1.151181697845459f;
-    q = q * a - 0.9999970197677612f;
+    float q = -0.00039175464189611375f;
+    q = q * a + 0.006474985275417566f;
+    q = q * a - 0.05026416853070259f;
+    q = q * a - 0.46159061789512634f;
+    q = q * a - 1.150237798690796f;
+    q = q * a - 1.0000616312026978f;
     return max_or_nan(x, 0) - a * fast_exp2(q);
 }
 
-/* Up to CHUNK columns of a slab: which of a thread's elements there are. A thread has two columns of
- * each eight, in rows row and row + 8. */
-typedef struct chunk {
+/* Which of a thread's elements of a slab there are: it has two columns of each eight, in rows row
+ * and row + 8. */
+typedef struct slab {
     int row, column; /* of the thread's first element */
-    bool there[2];   /* the two rows */
     int columns;     /* from its first on */
-} chunk;
+    bool there[2];   /* the two rows */
+} slab;
 
-template <int PAIRS>
-static __device__ __forceinline__ void add_residual(const dev_epilogue *e, const chunk *c,
-                                                    float *sums)
+template <int EIGHTS>
+static __device__ __forceinline__ void load_residual(const dev_epilogue *e, const slab *s, float *v)
 {
-    float2_t v[PAIRS * 2][2];
     if (e->residual.at.is_bf16) {
         const uint16_t *from = (const uint16_t *)e->residual.at.data +
-                               (int64_t)c->row * e->residual.row_stride + c->column;
+                               (int64_t)s->row * e->residual.row_stride + s->column;
 #pragma unroll
         for (int h = 0; h < 2; h++, from += 8 * e->residual.row_stride)
 #pragma unroll
-            for (int i = 0; i < PAIRS * 2; i++) {
+            for (int i = 0; i < EIGHTS; i++) {
                 const uint32_t two =
-                    c->there[h] && i * 8 < c->columns ? *(const uint32_t *)(from + i * 8) : 0;
-                v[i][h].x[0] = bf16_to_float((uint16_t)two);
-                v[i][h].x[1] = bf16_to_float((uint16_t)(two >> 16));
+                    s->there[h] && i * 8 < s->columns ? *(const uint32_t *)(from + i * 8) : 0;
+                v[i * 4 + h * 2] = bf16_to_float((uint16_t)two);
+                v[i * 4 + h * 2 + 1] = bf16_to_float((uint16_t)(two >> 16));
             }
     } else {
         const float *from = (const float *)e->residual.at.data +
-                            (int64_t)c->row * e->residual.row_stride + c->column;
+                            (int64_t)s->row * e->residual.row_stride + s->column;
 #pragma unroll
         for (int h = 0; h < 2; h++, from += 8 * e->residual.row_stride)
 #pragma unroll
-            for (int i = 0; i < PAIRS * 2; i++)
-                v[i][h] = c->there[h] && i * 8 < c->columns ? *(const float2_t *)(from + i * 8)
-                                                            : float2_t{{0, 0}};
+            for (int i = 0; i < EIGHTS; i++) {
+                const float2_t two = s->there[h] && i * 8 < s->columns
+                                         ? *(const float2_t *)(from + i * 8)
+                                         : float2_t{{0, 0}};
+                v[i * 4 + h * 2] = two.x[0];
+                v[i * 4 + h * 2 + 1] = two.x[1];
+            }
     }
-#pragma unroll
-    for (int i = 0; i < PAIRS * 2; i++)
-#pragma unroll
-        for (int j = 0; j < 4; j++)
-            sums[i * 4 + j] += v[i][j / 2].x[j % 2];
 }
 
-template <int PAIRS>
-static __device__ __forceinline__ void write_chunk(const gemm_params *p, const chunk *c,
-                                                   float *sums)
+/* A residual that comes before the activation. */
+static __device__ __forceinline__ bool residual_first(const dev_epilogue *e)
 {
+    return e->residual_mode == 1 || (e->residual_mode == 2 && e->act.kind == 0);
+}
+
+template <typename T>
+static __device__ __forceinline__ slab slab_at(const gemm_params *p, const gemm_tile *tile, int index)
+{
+    const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32 % 4;
+    slab s;
+    s.row = tile->row + index * 64 + warp * 16 + lane / 4;
+    s.column = tile->column + lane % 4 * 2;
+    s.columns = p->columns - s.column;
+    s.there[0] = s.row < p->rows;
+    s.there[1] = s.row + 8 < p->rows;
+    return s;
+}
+
+/* What is added to: bias and residual, so that memory answers while the other warpgroup
+ * multiplies. */
+template <typename T>
+static __device__ __forceinline__ void begin_sums(const gemm_params *p, const gemm_tile *tile,
+                                                  float *sums)
+{
+    constexpr int EIGHTS = T::COLUMNS / 8;
     const dev_epilogue *const e = &p->epi;
-    if (e->bias) {
+    if (residual_first(e)) {
 #pragma unroll
-        for (int i = 0; i < PAIRS * 2; i++) {
-            const float2_t bias = i * 8 < c->columns
-                                      ? *(const float2_t *)(e->bias + c->column + i * 8)
-                                      : float2_t{{0, 0}};
-#pragma unroll
-            for (int j = 0; j < 4; j++)
-                sums[i * 4 + j] += bias.x[j % 2];
+        for (int i = 0; i < T::SLABS; i++) {
+            const slab s = slab_at<T>(p, tile, i);
+            load_residual<EIGHTS>(e, &s, sums + i * T::SUMS);
         }
-    }
-    if (e->residual_mode == 1)
-        add_residual<PAIRS>(e, c, sums);
-    if (e->act.kind == 5) {
-#pragma unroll
-        for (int i = 0; i < PAIRS * 8; i++)
-            sums[i] = fast_gelu(sums[i]);
-    } else if (e->act.kind == 1) {
-#pragma unroll
-        for (int i = 0; i < PAIRS * 8; i++)
-            sums[i] = sums[i] < 0 ? 0 : sums[i];
-    }
-    if (e->residual_mode == 2)
-        add_residual<PAIRS>(e, c, sums);
-    if (p->out.at.is_bf16) {
-        /* Neighbours trade, so that each writes four columns of one eight. */
-        const int lane = (int)threadIdx.x % 32, shift = lane % 2 * 8 - lane % 2 * 2;
-        const bool odd = lane % 2 == 1;
-        uint16_t *to = (uint16_t *)p->out.at.data + (int64_t)c->row * p->out.row_stride +
-                       c->column + shift;
-#pragma unroll
-        for (int h = 0; h < 2; h++, to += 8 * p->out.row_stride)
-#pragma unroll
-            for (int pair = 0; pair < PAIRS; pair++) {
-                const float *const v = sums + pair * 8 + h * 2;
-                const uint32_t low = pack_bf16(v[0], v[1]), high = pack_bf16(v[4], v[5]);
-                const uint32_t other =
-                    (uint32_t)__shfl_sync(~0u, (int)(odd ? low : high), lane ^ 1);
-                const uint64_t four =
-                    odd ? other | (uint64_t)high << 32 : low | (uint64_t)other << 32;
-                if (c->there[h] && pair * 16 + shift < c->columns)
-                    *(uint64_t *)(to + pair * 16) = four;
-            }
     } else {
-        float *to = (float *)p->out.at.data + (int64_t)c->row * p->out.row_stride + c->column;
 #pragma unroll
-        for (int h = 0; h < 2; h++, to += 8 * p->out.row_stride)
-#pragma unroll
-            for (int i = 0; i < PAIRS * 2; i++)
-                if (c->there[h] && i * 8 < c->columns)
-                    *(float2_t *)(to + i * 8) = float2_t{{sums[i * 4 + h * 2], sums[i * 4 + h * 2 + 1]}};
+        for (int i = 0; i < T::SLABS * T::SUMS; i++)
+            sums[i] = 0;
     }
+    if (!e->bias)
+        return;
+    const slab s = slab_at<T>(p, tile, 0);
+#pragma unroll
+    for (int i = 0; i < EIGHTS; i++) {
+        const float2_t bias =
+            i * 8 < s.columns ? *(const float2_t *)(e->bias + s.column + i * 8) : float2_t{{0, 0}};
+#pragma unroll
+        for (int j = 0; j < 4 * T::SLABS; j++)
+            sums[j / 4 * T::SUMS + i * 4 + j % 4] += bias.x[j % 2];
+    }
+}
+
+/* Lines in shared memory to `columns` columns of `to`, the warp's first element in global memory,
+ * of which `rows` rows and `left` columns exist. */
+template <typename E, int PITCH, int COLUMNS>
+static __device__ __forceinline__ void write_lines(const unsigned char *lines, E *to, int64_t stride,
+                                                   int rows, int left)
+{
+    constexpr int EACH = 16 / (int)sizeof(E);
+    const int lane = (int)threadIdx.x % 32, first = lane / 8, column = lane % 8 * EACH;
+    __syncwarp();
+    if (column < COLUMNS && column < left) {
+#pragma unroll
+        for (int r = 0; r < 16; r += 4)
+            if (first + r < rows)
+                *(float4_t *)(to + (first + r) * stride + column) =
+                    *(const float4_t *)(lines + (first + r) * PITCH + lane % 8 * 16);
+    }
+    __syncwarp();
+}
+
+/* EIGHTS times eight columns as bf16, from `column` on of the slab. */
+template <int EIGHTS>
+static __device__ __forceinline__ void write_bf16(const gemm_params *p, unsigned char *lines,
+                                                  int row, int column, const float *sums)
+{
+    const int lane = (int)threadIdx.x % 32;
+#pragma unroll
+    for (int i = 0; i < EIGHTS; i += 2) {
+        uint32_t four[4]; /* 8 x 8 matrices: both halves of the rows, then the next columns */
+#pragma unroll
+        for (int m = 0; m < 4; m++)
+            four[m] = pack_bf16(sums[i * 4 + m * 2], sums[i * 4 + m * 2 + 1]);
+        stmatrix_x4(lines + (lane % 16) * BF16_PITCH + (i + lane / 16) * 16, four);
+    }
+    write_lines<uint16_t, BF16_PITCH, EIGHTS * 8>(
+        lines, (uint16_t *)p->out.at.data + (int64_t)row * p->out.row_stride + column,
+        p->out.row_stride, p->rows - row, p->columns - column);
+}
+
+template <int EIGHTS>
+static __device__ __forceinline__ void write_f32(const gemm_params *p, unsigned char *lines,
+                                                 int row, int column, const float *sums)
+{
+    const int lane = (int)threadIdx.x % 32;
+#pragma unroll
+    for (int i = 0; i < EIGHTS; i++)
+#pragma unroll
+        for (int h = 0; h < 2; h++)
+            *(float2_t *)(lines + (lane / 4 + h * 8) * F32_PITCH + i * 32 + lane % 4 * 8) =
+                float2_t{{sums[i * 4 + h * 2], sums[i * 4 + h * 2 + 1]}};
+    write_lines<float, F32_PITCH, EIGHTS * 8>(
+        lines, (float *)p->out.at.data + (int64_t)row * p->out.row_stride + column,
+        p->out.row_stride, p->rows - row, p->columns - column);
 }
 
 template <typename T>
 static __device__ __forceinline__ void write_tile(const gemm_params *p, const gemm_tile *tile,
-                                                  float *sums)
+                                                  unsigned char *lines, float *sums)
 {
-    const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32 % 4;
+    constexpr int EIGHTS = T::COLUMNS / 8, WIDE = 8, NARROW = 4;
+    const dev_epilogue *const e = &p->epi;
 #pragma unroll
-    for (int slab = 0; slab < T::SLABS; slab++) {
-        float *const own = sums + slab * T::SUMS;
-        chunk c;
-        c.row = tile->row + slab * 64 + warp * 16 + lane / 4;
-        c.column = tile->column + lane % 4 * 2;
-        c.columns = p->columns - c.column;
-        c.there[0] = c.row < p->rows;
-        c.there[1] = c.row + 8 < p->rows;
+    for (int k = 0; k < T::SLABS; k++) {
+        float *const own = sums + k * T::SUMS;
+        if (e->act.kind == 5) {
 #pragma unroll
-        for (int column = 0; column < T::COLUMNS / CHUNK * CHUNK; column += CHUNK) {
-            write_chunk<CHUNK / 16>(p, &c, own + column / 2);
-            c.column += CHUNK;
-            c.columns -= CHUNK;
+            for (int i = 0; i < T::SUMS; i++)
+                own[i] = fast_gelu(own[i]);
+        } else if (e->act.kind == 1) {
+#pragma unroll
+            for (int i = 0; i < T::SUMS; i++)
+                own[i] = max_or_nan(own[i], 0);
         }
-        constexpr int LEFT = T::COLUMNS % CHUNK;
-        if (LEFT > 0)
-            write_chunk<(LEFT > 0 ? LEFT : 16) / 16>(p, &c, own + (T::COLUMNS - LEFT) / 2);
+        if (e->residual_mode && !residual_first(e)) {
+            const slab s = slab_at<T>(p, tile, k);
+#pragma unroll
+            for (int i = 0; i < EIGHTS; i += 2) {
+                slab part = s;
+                float v[8];
+                part.column += i * 8;
+                part.columns -= i * 8;
+                load_residual<2>(e, &part, v);
+#pragma unroll
+                for (int j = 0; j < 8; j++)
+                    own[i * 4 + j] += v[j];
+            }
+        }
+        const int row = tile->row + k * 64 + (int)threadIdx.x / 32 % 4 * 16;
+        if (p->out.at.is_bf16) {
+#pragma unroll
+            for (int i = 0; i + WIDE <= EIGHTS; i += WIDE)
+                write_bf16<WIDE>(p, lines, row, tile->column + i * 8, own + i * 4);
+            constexpr int LEFT = EIGHTS % WIDE, DONE = EIGHTS - LEFT;
+            if (LEFT > 0)
+                write_bf16<LEFT>(p, lines, row, tile->column + DONE * 8, own + DONE * 4);
+        } else {
+#pragma unroll
+            for (int i = 0; i + NARROW <= EIGHTS; i += NARROW)
+                write_f32<NARROW>(p, lines, row, tile->column + i * 8, own + i * 4);
+            constexpr int LEFT = EIGHTS % NARROW, DONE = EIGHTS - LEFT;
+            if (LEFT > 0)
+                write_f32<LEFT>(p, lines, row, tile->column + DONE * 8, own + DONE * 4);
+        }
     }
 }
 
@@ -290,7 +365,8 @@ static __global__ void __launch_bounds__(THREADS, 1)
     gemm_shared s;
     s.kept = (unsigned char *)(((uintptr_t)shared + 1023) & ~(uintptr_t)1023);
     s.stages = s.kept + (p.keep ? n_blocks * T::W_BYTES : 0);
-    s.full = (uint64_t *)(s.stages + p.n_stages * stage_bytes);
+    s.lines = s.stages + p.n_stages * stage_bytes;
+    s.full = (uint64_t *)(s.lines + CONSUMERS * 4 * WARP_LINES);
     s.empty = s.full + MAX_STAGES;
     s.kept_full = s.empty + MAX_STAGES;
     s.go = s.kept_full + MAX_KEPT;
@@ -318,8 +394,9 @@ static __global__ void __launch_bounds__(THREADS, 1)
         float sums[T::SLABS * T::SUMS];
         gemm_tile tile;
         for (int turn = group; tile_at<T>(&p, turn, &tile); turn += CONSUMERS) {
+            begin_sums<T>(&p.g, &tile, sums);
             multiply<T, STEPS>(&p, &s, turn, n_blocks, sums);
-            write_tile<T>(&p.g, &tile, sums);
+            write_tile<T>(&p.g, &tile, s.lines + tid / 32 * WARP_LINES, sums);
         }
     }
 }

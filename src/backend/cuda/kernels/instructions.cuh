@@ -84,6 +84,17 @@ static __device__ __forceinline__ void ldmatrix_x4_trans(uint32_t r[4], const vo
                  : "memory");
 }
 
+/* Stores four 8 x 8 matrices of bf16 as ldmatrix_x4 loads them. */
+static __device__ __forceinline__ void stmatrix_x4(void *row, const uint32_t r[4])
+{
+#if __CUDA_ARCH__ >= 900
+    asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};"
+                 :
+                 : "r"(shared_address(row)), "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3])
+                 : "memory");
+#endif
+}
+
 /* 16 bytes from global to shared memory, the last 16 - valid_bytes of them zeros; `from` has to be
  * a valid address even if nothing is read. */
 static __device__ __forceinline__ void copy_16_async(void *to, const void *from, int valid_bytes)
