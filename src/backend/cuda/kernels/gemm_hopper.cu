@@ -445,18 +445,15 @@ static int stage_bytes(const gemm_hopper_params *p)
     return (v->rows + (p->keep ? 0 : v->columns)) * DEPTH * 2;
 }
 
-cudaError_t gemm_hopper_maps(gemm_hopper_params *p)
+bool gemm_hopper_fits(gemm_hopper_params *p)
 {
-    const dev_rows w = {p->g.w, p->g.k_stride};
     if (p->variant < 0 || p->variant >= N_VARIANTS ||
         (p->keep && divide_up(p->g.k, DEPTH) > MAX_KEPT))
-        return cudaErrorInvalidValue;
+        return false;
     const variant *v = &variants[p->variant];
     const int across = divide_up(p->g.columns, v->columns), down = divide_up(p->g.rows, v->rows);
     const int room = SHARED_LIMIT - SHARED_OTHER - kept_bytes(p), fit = room / stage_bytes(p);
     p->n_stages = fit > MAX_STAGES ? MAX_STAGES : fit;
-    if (room < 0 || p->n_stages < 2)
-        return cudaErrorInvalidValue;
     if (p->keep) { /* as many blocks for each column of tiles as there is room for */
         const int each = p->g.n_multiprocessors / across;
         p->n_blocks = across * (each < 1 ? 1 : each > down ? down : each);
@@ -464,6 +461,15 @@ cudaError_t gemm_hopper_maps(gemm_hopper_params *p)
         const int64_t tiles = (int64_t)across * down;
         p->n_blocks = tiles < p->g.n_multiprocessors ? (int32_t)tiles : p->g.n_multiprocessors;
     }
+    return room > 0 && p->n_stages >= 2;
+}
+
+cudaError_t gemm_hopper_maps(gemm_hopper_params *p)
+{
+    const dev_rows w = {p->g.w, p->g.k_stride};
+    if (!gemm_hopper_fits(p))
+        return cudaErrorInvalidValue;
+    const variant *v = &variants[p->variant];
     const cudaError_t error =
         tensor_map_make(p->x_map, p->g.x, p->g.k, 1, p->g.rows, 1, v->rows);
     return error != cudaSuccess

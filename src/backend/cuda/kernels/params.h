@@ -229,7 +229,9 @@ static inline int gemm_rows_are_rows(const gemm_params *p)
            !w->transposed;
 }
 
-/* The same on Hopper, with wgmma fed by bulk tensor copies, where gemm_rows_are_rows. */
+/* The same on Hopper, with wgmma fed by bulk tensor copies, where gemm_rows_are_rows; no scatter;
+ * identity, ReLU or GELU. `out` and the residual begin at multiples of 16 bytes, as do their rows,
+ * and whole 16 bytes make up the columns. */
 enum { TENSOR_MAP_BYTES = 128, TENSOR_MAP_ALIGN = 64 };
 #ifdef __cplusplus
 #define KERNEL_ALIGN_64 alignas(64)
@@ -245,9 +247,11 @@ typedef struct gemm_hopper_params {
     int32_t n_stages, n_blocks;
 } gemm_hopper_params;
 cudaError_t gemm_hopper_launch(const void *params, cudaStream_t stream);
-/* Fills in all but g, variant and keep; refuses what does not fit into shared memory. */
-cudaError_t gemm_hopper_maps(gemm_hopper_params *params);
-bool gemm_hopper_variant(int index, int *rows, int *columns); /* false past the last */
+/* Tiles to choose from; false past the last. */
+bool gemm_hopper_variant(int index, int *rows, int *columns);
+/* Fills in n_stages and n_blocks; false where shared memory is too small. */
+bool gemm_hopper_fits(gemm_hopper_params *params);
+cudaError_t gemm_hopper_maps(gemm_hopper_params *params); /* fills in all but g, variant and keep */
 
 typedef struct depthwise_params {
     dev_rows out, x;

@@ -5,6 +5,7 @@
 #include "backend/cuda/module/conv_patch.h"
 #include "backend/cuda/module/conv_tiny.h"
 #include "backend/cuda/module/linear_few.h"
+#include "backend/cuda/module/hopper_choice.h"
 #include "backend/cuda/module/weights.h"
 #include "base/error.h"
 
@@ -16,17 +17,12 @@ static roto_status check_constant_weights(const dev_site *site)
     return site->in[1].constant ? ROTO_OK : site_refuse(site, "weights have to be constants");
 }
 
-/* Tiles enough that most multiprocessors have one, and wide and deep enough to be worth one. */
-static bool suits_hopper(const dev_site *site, const gemm_params *p)
-{
-    return site->compute_capability == 90 && !site->only_common && gemm_rows_are_rows(p) &&
-           p->vector == 4 && p->columns > 64 && p->k > 64 &&
-           2 * gemm_hopper_tiles(p) >= site->n_multiprocessors;
-}
-
-static roto_status add_hopper(dev_site *site, const gemm_params *p, int64_t flops)
+static roto_status add_hopper(dev_site *site, const gemm_params *p, int64_t flops, bool *taken)
 {
     gemm_hopper_params h = {.g = *p};
+    *taken = site->compute_capability == 90 && !site->only_common && hopper_choose(&h);
+    if (!*taken)
+        return ROTO_OK;
     if (!site->e->measuring)
         DEVICE_TRY(gemm_hopper_maps(&h), "describing the matrices of '%s'", site->node->name);
     return site_add(site, "gemm.wgmma", gemm_hopper_launch, &h, sizeof(h), flops);
@@ -66,12 +62,11 @@ static roto_status add_product(dev_site *site, gemm_params *p, const weight_orde
     p->vector = fours ? 4 : 1;
     p->n_multiprocessors = site->n_multiprocessors;
     bool taken = false;
-    ROTO_TRY(blas_add(site, p, flops, &taken));
-    if (taken)
-        return ROTO_OK;
-    return suits_hopper(site, p)
-               ? add_hopper(site, p, flops)
-               : site_add(site, "gemm.mma", gemm_mma_launch, p, sizeof(*p), flops);
+    ROTO_TRY(add_hopper(site, p, flops, &taken));
+    if (!taken)
+        ROTO_TRY(blas_add(site, p, flops, &taken));
+    return taken ? ROTO_OK
+                 : site_add(site, "gemm.mma", gemm_mma_launch, p, sizeof(*p), flops);
 }
 
 roto_status linear_prepare(dev_site *site)

@@ -1,0 +1,13 @@
+/* backend/cuda/module/hopper_choice.h - which of Hopper's tiles a product is computed in. */
+#ifndef BACKEND_CUDA_MODULE_HOPPER_CHOICE_H
+#define BACKEND_CUDA_MODULE_HOPPER_CHOICE_H
+
+#include "backend/cuda/kernels/params.h"
+
+#include <stdbool.h>
+
+/* Fills in variant and keep for params->g; false where another kernel suits it better, or there is
+ * none. The choice depends on nothing but the product and the number of multiprocessors. */
+bool hopper_choose(gemm_hopper_params *params);
+
+#endif
