@@ -36,6 +36,33 @@ static cudaError_t launch(void (*kernel)(P), dim3 grid, unsigned block, size_t s
 #endif
 }
 
+/* The same for a kernel that waits (wait_for_kernel_before) where it needs what earlier ones write:
+ * it may begin before they have ended. */
+template <typename P>
+static cudaError_t launch_early(void (*kernel)(P), dim3 grid, unsigned block, size_t shared_bytes,
+                                cudaStream_t stream, const P *p)
+{
+#ifdef ROTO_CUDA_EMULATE
+    return launch(kernel, grid, block, shared_bytes, stream, p);
+#else
+    const cudaError_t error = cudaFuncSetAttribute(
+        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared_bytes);
+    if (error != cudaSuccess)
+        return error;
+    cudaLaunchAttribute early = {};
+    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    early.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config = {};
+    config.gridDim = grid;
+    config.blockDim = dim3(block);
+    config.dynamicSmemBytes = shared_bytes;
+    config.stream = stream;
+    config.attrs = &early;
+    config.numAttrs = 1;
+    return cudaLaunchKernelEx(&config, kernel, *p);
+#endif
+}
+
 static inline unsigned blocks_for(int64_t items, int per_block)
 {
     return (unsigned)((items + per_block - 1) / per_block);
@@ -68,6 +95,34 @@ typedef struct alignas(16) float4_t {
 typedef struct alignas(8) float2_t {
     float x[2];
 } float2_t;
+
+static __device__ __forceinline__ float4_t load_shared_16(const void *from)
+{
+    float4_t v;
+    check_aligned(from, 16);
+#ifdef ROTO_CUDA_EMULATE
+    v = *(const float4_t *)from;
+#else
+    asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
+                 : "=f"(v.x[0]), "=f"(v.x[1]), "=f"(v.x[2]), "=f"(v.x[3])
+                 : "r"(shared_address(from))
+                 : "memory");
+#endif
+    return v;
+}
+
+static __device__ __forceinline__ void store_shared_8(void *to, float2_t v)
+{
+    check_aligned(to, 8);
+#ifdef ROTO_CUDA_EMULATE
+    *(float2_t *)to = v;
+#else
+    asm volatile("st.shared.v2.f32 [%0], {%1, %2};"
+                 :
+                 : "r"(shared_address(to)), "f"(v.x[0]), "f"(v.x[1])
+                 : "memory");
+#endif
+}
 
 /* Four elements at once; i a multiple of 4 in memory aligned for that. With the type known to the
  * compiler several loads are in flight at once. */

@@ -8,10 +8,7 @@ enum {
     DEPTH = 64, /* of a stage: a row of 128 bytes */
     MAX_STAGES = 12,
     MAX_KEPT = 16, /* blocks of kept weights */
-    CONSUMERS = 2,
-    THREADS = CONSUMERS * 128 + 128,
-    /* Of a thread: an accumulator for each of 128 x 128 elements, and what else it takes. */
-    CONSUMER_REGISTERS = 240,
+    MAX_CONSUMERS = 3,
     PRODUCER_REGISTERS = 24,
     /* Rows of a warp's part of a slab on their way out: 128 bytes of each, apart so that neither
      * a fragment's eight rows nor whole rows meet a bank twice. */
@@ -21,11 +18,13 @@ enum {
     WARP_LINES = 16 * F32_PITCH,
     SHARED_LIMIT = 227 * 1024,
     /* Tiles have to start at a multiple of 1024 bytes, which the runtime does not promise. */
-    SHARED_OTHER = 1024 + CONSUMERS * 4 * WARP_LINES + (2 * MAX_STAGES + MAX_KEPT + CONSUMERS) * 8
+    SHARED_OTHER = 1024 + (2 * MAX_STAGES + MAX_KEPT + MAX_CONSUMERS) * 8
 };
 
-/* A warpgroup's tile: SLABS * 64 rows. */
-template <int SLABS_, int COLUMNS_> struct hopper_tile {
+/* A warpgroup's tile: SLABS * 64 rows; and how many warpgroups a block has that multiply. */
+template <int SLABS_, int COLUMNS_, int CONSUMERS_> struct hopper_tile {
+    static constexpr int CONSUMERS = CONSUMERS_, THREADS = CONSUMERS * 128 + 128;
+    static constexpr int CONSUMER_REGISTERS = CONSUMERS == 2 ? 240 : 160;
     static constexpr int SLABS = SLABS_, COLUMNS = COLUMNS_, ROWS = SLABS * 64;
     static constexpr int X_BYTES = ROWS * DEPTH * 2, W_BYTES = COLUMNS * DEPTH * 2;
     static constexpr int SUMS = COLUMNS / 2; /* of a slab, in each thread */
@@ -47,10 +46,11 @@ typedef struct gemm_tile {
 template <typename T>
 static __device__ __forceinline__ bool tile_at(const gemm_hopper_params *p, int i, gemm_tile *tile)
 {
-    const int across = divide_up(p->g.columns, T::COLUMNS), down = divide_up(p->g.rows, T::ROWS);
+    const int across = divide_up(p->g.columns, T::COLUMNS);
+    const int rows = T::ROWS << p->together, down = divide_up(p->g.rows, rows);
     const int index = (int)blockIdx.x + i * (int)gridDim.x;
     /* gridDim.x is a multiple of `across` where weights are kept */
-    tile->row = index / across * T::ROWS;
+    tile->row = index / across * rows;
     tile->column = index % across * T::COLUMNS;
     return index < across * down;
 }
@@ -59,23 +59,27 @@ template <typename T>
 static __device__ __forceinline__ void produce(const gemm_hopper_params *p, const gemm_shared *s,
                                                int n_blocks)
 {
-    const int stage_bytes = T::X_BYTES + (p->keep ? 0 : T::W_BYTES);
+    const int x_bytes = T::X_BYTES << p->together;
+    const int stage_bytes = x_bytes + (p->keep ? 0 : T::W_BYTES);
     int stage = 0, parity = 1; /* at first all are empty */
     gemm_tile tile;
+    if (p->keep && tile_at<T>(p, 0, &tile)) {
+        for (int block = 0; block < n_blocks; block++) {
+            mbarrier_expect(s->kept_full + block, T::W_BYTES);
+            tensor_copy_4d(s->kept + block * T::W_BYTES, p->w_map, s->kept_full + block,
+                           block * DEPTH, 0, tile.column, 0);
+        }
+    }
+    wait_for_kernel_before(); /* weights were there before */
     for (int i = 0; tile_at<T>(p, i, &tile); i++) {
         for (int block = 0; block < n_blocks; block++) {
             unsigned char *const x = s->stages + stage * stage_bytes;
-            unsigned char *const w = p->keep ? s->kept + block * T::W_BYTES : x + T::X_BYTES;
             uint64_t *const full = s->full + stage;
-            if (p->keep && i == 0) {
-                mbarrier_expect(s->kept_full + block, T::W_BYTES);
-                tensor_copy_4d(w, p->w_map, s->kept_full + block, block * DEPTH, 0, tile.column, 0);
-            }
             mbarrier_wait(s->empty + stage, parity);
             mbarrier_expect(full, stage_bytes);
             tensor_copy_4d(x, p->x_map, full, block * DEPTH, 0, tile.row, 0);
             if (!p->keep)
-                tensor_copy_4d(w, p->w_map, full, block * DEPTH, 0, tile.column, 0);
+                tensor_copy_4d(x + x_bytes, p->w_map, full, block * DEPTH, 0, tile.column, 0);
             if (++stage == p->n_stages) {
                 stage = 0;
                 parity ^= 1;
@@ -104,30 +108,32 @@ static __device__ __forceinline__ void multiply_block(const unsigned char *x,
 /* Tile `turn` of the block. The last block of depth is STEPS * 16 deep. */
 template <typename T, int STEPS>
 static __device__ __forceinline__ void multiply(const gemm_hopper_params *p, const gemm_shared *s,
-                                                int turn, int n_blocks, float *sums)
+                                                int group, int turn, int n_blocks, float *sums)
 {
     const bool speaks = threadIdx.x % 32 == 0; /* for its warp */
-    const int stage_bytes = T::X_BYTES + (p->keep ? 0 : T::W_BYTES);
+    const int x_bytes = T::X_BYTES << p->together;
+    const int stage_bytes = x_bytes + (p->keep ? 0 : T::W_BYTES);
     int stage = turn * n_blocks % p->n_stages, parity = turn * n_blocks / p->n_stages & 1;
     int before = 0;
     hold<T::SLABS * T::SUMS>(sums);
     wgmma_fence(); /* other instructions wrote the sums */
     /* In turns: a wait can tell a phase from the one before, not from the one before that. */
-    if (turn > 0)
-        mbarrier_wait(s->go + turn % CONSUMERS, (turn - 1) / CONSUMERS & 1);
+    if (turn > 0 && !p->together)
+        mbarrier_wait(s->go + turn % T::CONSUMERS, (turn - 1) / T::CONSUMERS & 1);
     for (int block = 0; block < n_blocks; block++) {
         const unsigned char *const x = s->stages + stage * stage_bytes;
-        const unsigned char *const w = p->keep ? s->kept + block * T::W_BYTES : x + T::X_BYTES;
-        if (p->keep && turn < CONSUMERS)
+        const unsigned char *const w = p->keep ? s->kept + block * T::W_BYTES : x + x_bytes;
+        const unsigned char *const own = p->together ? x + group * T::X_BYTES : x;
+        if (p->keep && turn < T::CONSUMERS)
             mbarrier_wait(s->kept_full + block, 0);
         mbarrier_wait(s->full + stage, parity);
         if (block == n_blocks - 1) {
-            multiply_block<T, STEPS>(x, w, sums);
+            multiply_block<T, STEPS>(own, w, sums);
             if (speaks)
-                mbarrier_arrive(s->go + (turn + 1) % CONSUMERS);
+                mbarrier_arrive(s->go + (turn + 1) % T::CONSUMERS);
             break;
         }
-        multiply_block<T, DEPTH / 16>(x, w, sums);
+        multiply_block<T, DEPTH / 16>(own, w, sums);
         wgmma_wait<1>(); /* the block before is done with */
         if (speaks && block > 0)
             mbarrier_arrive(s->empty + before);
@@ -250,29 +256,50 @@ static __device__ __forceinline__ void begin_sums(const gemm_params *p, const ge
     }
 }
 
-/* Lines in shared memory to `columns` columns of `to`, the warp's first element in global memory,
- * of which `rows` rows and `left` columns exist. */
-template <typename E, int PITCH, int COLUMNS>
-static __device__ __forceinline__ void write_lines(const unsigned char *lines, E *to, int64_t stride,
-                                                   int rows, int left)
+/* Where a thread writes lines to: 16 bytes of rows first, first + 4, .. of its warp's 16. */
+template <typename E> struct line_place {
+    E *to;
+    int64_t four_rows; /* elements from one of its rows to the next */
+    int rows, left;    /* of which so many exist; columns from `to` on */
+};
+
+template <typename E>
+static __device__ __forceinline__ line_place<E> line_place_of(const gemm_params *p, int row,
+                                                              int column)
 {
-    constexpr int EACH = 16 / (int)sizeof(E);
-    const int lane = (int)threadIdx.x % 32, first = lane / 8, column = lane % 8 * EACH;
-    __syncwarp();
-    if (column < COLUMNS && column < left) {
-#pragma unroll
-        for (int r = 0; r < 16; r += 4)
-            if (first + r < rows)
-                *(float4_t *)(to + (first + r) * stride + column) =
-                    *(const float4_t *)(lines + (first + r) * PITCH + lane % 8 * 16);
-    }
-    __syncwarp();
+    const int lane = (int)threadIdx.x % 32, first = lane / 8;
+    const int at = column + lane % 8 * (16 / (int)sizeof(E));
+    return line_place<E>{(E *)p->out.at.data + (row + first) * p->out.row_stride + at,
+                         4 * p->out.row_stride, divide_up(p->rows - row - first, 4),
+                         p->columns - at};
 }
 
-/* EIGHTS times eight columns as bf16, from `column` on of the slab. */
+/* A warp's lines to columns `column` and on of its tile. */
+template <typename E, int PITCH, int COLUMNS>
+static __device__ __forceinline__ void write_lines(const unsigned char *lines,
+                                                   const line_place<E> *place, int column)
+{
+    const int lane = (int)threadIdx.x % 32;
+    float4_t four[4];
+    __syncwarp();
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        four[i] = load_shared_16(lines + (lane / 8 + i * 4) * PITCH + lane % 8 * 16);
+    __syncwarp();
+    if (lane % 8 * (16 / (int)sizeof(E)) < COLUMNS && column < place->left) {
+        E *to = place->to + column;
+#pragma unroll
+        for (int i = 0; i < 4; i++, to += place->four_rows)
+            if (i < place->rows)
+                *(float4_t *)to = four[i];
+    }
+}
+
+/* EIGHTS times eight columns as bf16, from `column` on of the tile. */
 template <int EIGHTS>
-static __device__ __forceinline__ void write_bf16(const gemm_params *p, unsigned char *lines,
-                                                  int row, int column, const float *sums)
+static __device__ __forceinline__ void write_bf16(unsigned char *lines,
+                                                  const line_place<uint16_t> *place, int column,
+                                                  const float *sums)
 {
     const int lane = (int)threadIdx.x % 32;
 #pragma unroll
@@ -283,25 +310,22 @@ static __device__ __forceinline__ void write_bf16(const gemm_params *p, unsigned
             four[m] = pack_bf16(sums[i * 4 + m * 2], sums[i * 4 + m * 2 + 1]);
         stmatrix_x4(lines + (lane % 16) * BF16_PITCH + (i + lane / 16) * 16, four);
     }
-    write_lines<uint16_t, BF16_PITCH, EIGHTS * 8>(
-        lines, (uint16_t *)p->out.at.data + (int64_t)row * p->out.row_stride + column,
-        p->out.row_stride, p->rows - row, p->columns - column);
+    write_lines<uint16_t, BF16_PITCH, EIGHTS * 8>(lines, place, column);
 }
 
 template <int EIGHTS>
-static __device__ __forceinline__ void write_f32(const gemm_params *p, unsigned char *lines,
-                                                 int row, int column, const float *sums)
+static __device__ __forceinline__ void write_f32(unsigned char *lines,
+                                                 const line_place<float> *place, int column,
+                                                 const float *sums)
 {
     const int lane = (int)threadIdx.x % 32;
 #pragma unroll
     for (int i = 0; i < EIGHTS; i++)
 #pragma unroll
         for (int h = 0; h < 2; h++)
-            *(float2_t *)(lines + (lane / 4 + h * 8) * F32_PITCH + i * 32 + lane % 4 * 8) =
-                float2_t{{sums[i * 4 + h * 2], sums[i * 4 + h * 2 + 1]}};
-    write_lines<float, F32_PITCH, EIGHTS * 8>(
-        lines, (float *)p->out.at.data + (int64_t)row * p->out.row_stride + column,
-        p->out.row_stride, p->rows - row, p->columns - column);
+            store_shared_8(lines + (lane / 4 + h * 8) * F32_PITCH + i * 32 + lane % 4 * 8,
+                           float2_t{{sums[i * 4 + h * 2], sums[i * 4 + h * 2 + 1]}});
+    write_lines<float, F32_PITCH, EIGHTS * 8>(lines, place, column);
 }
 
 template <typename T>
@@ -338,35 +362,37 @@ static __device__ __forceinline__ void write_tile(const gemm_params *p, const ge
         }
         const int row = tile->row + k * 64 + (int)threadIdx.x / 32 % 4 * 16;
         if (p->out.at.is_bf16) {
+            const line_place<uint16_t> place = line_place_of<uint16_t>(p, row, tile->column);
 #pragma unroll
             for (int i = 0; i + WIDE <= EIGHTS; i += WIDE)
-                write_bf16<WIDE>(p, lines, row, tile->column + i * 8, own + i * 4);
+                write_bf16<WIDE>(lines, &place, i * 8, own + i * 4);
             constexpr int LEFT = EIGHTS % WIDE, DONE = EIGHTS - LEFT;
             if (LEFT > 0)
-                write_bf16<LEFT>(p, lines, row, tile->column + DONE * 8, own + DONE * 4);
+                write_bf16<LEFT>(lines, &place, DONE * 8, own + DONE * 4);
         } else {
+            const line_place<float> place = line_place_of<float>(p, row, tile->column);
 #pragma unroll
             for (int i = 0; i + NARROW <= EIGHTS; i += NARROW)
-                write_f32<NARROW>(p, lines, row, tile->column + i * 8, own + i * 4);
+                write_f32<NARROW>(lines, &place, i * 8, own + i * 4);
             constexpr int LEFT = EIGHTS % NARROW, DONE = EIGHTS - LEFT;
             if (LEFT > 0)
-                write_f32<LEFT>(p, lines, row, tile->column + DONE * 8, own + DONE * 4);
+                write_f32<LEFT>(lines, &place, DONE * 8, own + DONE * 4);
         }
     }
 }
 
 template <typename T, int STEPS>
-static __global__ void __launch_bounds__(THREADS, 1)
+static __global__ void __launch_bounds__(T::THREADS, 1)
     gemm_hopper_kernel(const __grid_constant__ gemm_hopper_params p)
 {
     DYNAMIC_SHARED(shared);
     const int n_blocks = divide_up(p.g.k, DEPTH);
-    const int stage_bytes = T::X_BYTES + (p.keep ? 0 : T::W_BYTES);
+    const int stage_bytes = (T::X_BYTES << p.together) + (p.keep ? 0 : T::W_BYTES);
     gemm_shared s;
     s.kept = (unsigned char *)(((uintptr_t)shared + 1023) & ~(uintptr_t)1023);
     s.stages = s.kept + (p.keep ? n_blocks * T::W_BYTES : 0);
     s.lines = s.stages + p.n_stages * stage_bytes;
-    s.full = (uint64_t *)(s.lines + CONSUMERS * 4 * WARP_LINES);
+    s.full = (uint64_t *)(s.lines + T::CONSUMERS * 4 * WARP_LINES);
     s.empty = s.full + MAX_STAGES;
     s.kept_full = s.empty + MAX_STAGES;
     s.go = s.kept_full + MAX_KEPT;
@@ -376,26 +402,30 @@ static __global__ void __launch_bounds__(THREADS, 1)
     if (tid == 0) {
         for (int i = 0; i < p.n_stages; i++) {
             mbarrier_init(s.full + i, 1);
-            mbarrier_init(s.empty + i, 4); /* a warp each */
+            mbarrier_init(s.empty + i, 4 << p.together); /* a warp each */
         }
         for (int i = 0; i < MAX_KEPT; i++)
             mbarrier_init(s.kept_full + i, 1);
-        for (int i = 0; i < CONSUMERS; i++)
+        for (int i = 0; i < T::CONSUMERS; i++)
             mbarrier_init(s.go + i, 4);
         mbarrier_init_fence();
     }
     __syncthreads();
-    if (group == CONSUMERS) {
+    next_kernel_may_start();
+    if (group == T::CONSUMERS) {
         registers_shrink_to<PRODUCER_REGISTERS>();
-        if (tid == CONSUMERS * 128)
+        if (tid == T::CONSUMERS * 128)
             produce<T>(&p, &s, n_blocks);
     } else {
-        registers_grow_to<CONSUMER_REGISTERS>();
+        registers_grow_to<T::CONSUMER_REGISTERS>();
+        wait_for_kernel_before();
         float sums[T::SLABS * T::SUMS];
         gemm_tile tile;
-        for (int turn = group; tile_at<T>(&p, turn, &tile); turn += CONSUMERS) {
+        const int step = p.together ? 1 : T::CONSUMERS;
+        for (int turn = p.together ? 0 : group; tile_at<T>(&p, turn, &tile); turn += step) {
+            tile.row += p.together ? group * T::ROWS : 0;
             begin_sums<T>(&p.g, &tile, sums);
-            multiply<T, STEPS>(&p, &s, turn, n_blocks, sums);
+            multiply<T, STEPS>(&p, &s, group, turn, n_blocks, sums);
             write_tile<T>(&p.g, &tile, s.lines + tid / 32 * WARP_LINES, sums);
         }
     }
@@ -404,36 +434,44 @@ static __global__ void __launch_bounds__(THREADS, 1)
 /* ---- the host's side ---- */
 
 typedef struct variant {
-    int rows, columns;
+    int rows, columns, consumers;
     void (*kernel[DEPTH / 16])(gemm_hopper_params); /* [steps of the last block of depth - 1] */
 } variant;
 
-#define VARIANT(slabs, columns)                                                                    \
+#define VARIANT(slabs, columns, consumers)                                                         \
     {                                                                                              \
-        (slabs) * 64, columns,                                                                     \
+        (slabs) * 64, columns, consumers,                                                          \
         {                                                                                          \
-            gemm_hopper_kernel<hopper_tile<slabs, columns>, 1>,                                    \
-                gemm_hopper_kernel<hopper_tile<slabs, columns>, 2>,                                \
-                gemm_hopper_kernel<hopper_tile<slabs, columns>, 3>,                                \
-                gemm_hopper_kernel<hopper_tile<slabs, columns>, 4>                                 \
+            gemm_hopper_kernel<hopper_tile<slabs, columns, consumers>, 1>,                         \
+                gemm_hopper_kernel<hopper_tile<slabs, columns, consumers>, 2>,                     \
+                gemm_hopper_kernel<hopper_tile<slabs, columns, consumers>, 3>,                     \
+                gemm_hopper_kernel<hopper_tile<slabs, columns, consumers>, 4>                      \
         }                                                                                          \
     }
 static const variant variants[] = {
-    VARIANT(1, 64), VARIANT(1, 96), VARIANT(1, 112), VARIANT(1, 128), VARIANT(1, 192),
-    VARIANT(1, 224), VARIANT(2, 64), VARIANT(2, 96), VARIANT(2, 112), VARIANT(2, 128),
+    VARIANT(1, 64, 2),  VARIANT(1, 96, 2), VARIANT(1, 96, 3),  VARIANT(1, 112, 2),
+    VARIANT(1, 112, 3), VARIANT(1, 128, 2), VARIANT(1, 128, 3), VARIANT(1, 192, 2),
+    VARIANT(1, 224, 2), VARIANT(2, 64, 2), VARIANT(2, 96, 2),  VARIANT(2, 112, 2),
+    VARIANT(2, 128, 2),
 };
 enum { N_VARIANTS = sizeof(variants) / sizeof(variants[0]) };
 
-bool gemm_hopper_variant(int index, int *rows, int *columns)
+bool gemm_hopper_variant(int index, int *rows, int *columns, int *consumers)
 {
     if (index < 0 || index >= N_VARIANTS)
         return false;
     *rows = variants[index].rows;
     *columns = variants[index].columns;
+    *consumers = variants[index].consumers;
     return true;
 }
 
-/* Bytes of kept weights, of a stage. */
+/* Bytes of lines, of kept weights, of a stage. */
+static int line_bytes(const gemm_hopper_params *p)
+{
+    return variants[p->variant].consumers * 4 * WARP_LINES;
+}
+
 static int kept_bytes(const gemm_hopper_params *p)
 {
     return p->keep ? divide_up(p->g.k, DEPTH) * variants[p->variant].columns * DEPTH * 2 : 0;
@@ -442,17 +480,19 @@ static int kept_bytes(const gemm_hopper_params *p)
 static int stage_bytes(const gemm_hopper_params *p)
 {
     const variant *v = &variants[p->variant];
-    return (v->rows + (p->keep ? 0 : v->columns)) * DEPTH * 2;
+    return ((v->rows << p->together) + (p->keep ? 0 : v->columns)) * DEPTH * 2;
 }
 
 bool gemm_hopper_fits(gemm_hopper_params *p)
 {
     if (p->variant < 0 || p->variant >= N_VARIANTS ||
+        (p->together && variants[p->variant].consumers != 2) ||
         (p->keep && divide_up(p->g.k, DEPTH) > MAX_KEPT))
         return false;
     const variant *v = &variants[p->variant];
-    const int across = divide_up(p->g.columns, v->columns), down = divide_up(p->g.rows, v->rows);
-    const int room = SHARED_LIMIT - SHARED_OTHER - kept_bytes(p), fit = room / stage_bytes(p);
+    const int across = divide_up(p->g.columns, v->columns), down = divide_up(p->g.rows, v->rows << p->together);
+    const int room = SHARED_LIMIT - SHARED_OTHER - line_bytes(p) - kept_bytes(p);
+    const int fit = room / stage_bytes(p);
     p->n_stages = fit > MAX_STAGES ? MAX_STAGES : fit;
     if (p->keep) { /* as many blocks for each column of tiles as there is room for */
         const int each = p->g.n_multiprocessors / across;
@@ -471,7 +511,7 @@ cudaError_t gemm_hopper_maps(gemm_hopper_params *p)
         return cudaErrorInvalidValue;
     const variant *v = &variants[p->variant];
     const cudaError_t error =
-        tensor_map_make(p->x_map, p->g.x, p->g.k, 1, p->g.rows, 1, v->rows);
+        tensor_map_make(p->x_map, p->g.x, p->g.k, 1, p->g.rows, 1, v->rows << p->together);
     return error != cudaSuccess
                ? error
                : tensor_map_make(p->w_map, w, p->g.k, 1, p->g.columns, 1, v->columns);
@@ -480,6 +520,12 @@ cudaError_t gemm_hopper_maps(gemm_hopper_params *p)
 cudaError_t gemm_hopper_launch(const void *params, cudaStream_t stream)
 {
     const gemm_hopper_params *p = (const gemm_hopper_params *)params;
-    return launch(variants[p->variant].kernel[(p->g.k - 1) % DEPTH / 16], dim3((unsigned)p->n_blocks), THREADS,
-                  (size_t)(SHARED_OTHER + kept_bytes(p) + p->n_stages * stage_bytes(p)), stream, p);
+    void (*const kernel)(gemm_hopper_params) =
+        variants[p->variant].kernel[(p->g.k - 1) % DEPTH / 16];
+    const size_t bytes = (size_t)(SHARED_OTHER + line_bytes(p) + kept_bytes(p) +
+                                  p->n_stages * stage_bytes(p));
+    const unsigned threads = (unsigned)variants[p->variant].consumers * 128 + 128;
+    return p->early
+               ? launch_early(kernel, dim3((unsigned)p->n_blocks), threads, bytes, stream, p)
+               : launch(kernel, dim3((unsigned)p->n_blocks), threads, bytes, stream, p);
 }

@@ -58,8 +58,8 @@ bool hopper_choose(gemm_hopper_params *h)
         return false;
     double best = DBL_MAX;
     gemm_hopper_params trial = *h;
-    int rows, columns;
-    for (int v = 0; gemm_hopper_variant(v, &rows, &columns); v++) {
+    int rows, columns, consumers;
+    for (int v = 0; gemm_hopper_variant(v, &rows, &columns, &consumers); v++) {
         for (int keep = 0; keep < 2; keep++) {
             trial.variant = v;
             trial.keep = keep;
