@@ -215,6 +215,20 @@ static __device__ __noinline__ float call_unary(dev_unary f, float x)
     return apply_unary(f, x);
 }
 
+/* x Phi(x) = max(x, 0) - |x| Phi(-|x|), where log2 Phi(-a) is close to a polynomial for
+ * 0 <= a <= 6 (a least-maximum fit; what comes out is within 5e-6 of GELU), and Phi(-8) is nothing. */
+static __device__ __forceinline__ float fast_gelu(float x)
+{
+    const float a = fminf(fabsf(x), 8);
+    float q = -0.00039175464189611375f;
+    q = q * a + 0.006474985275417566f;
+    q = q * a - 0.05026416853070259f;
+    q = q * a - 0.46159061789512634f;
+    q = q * a - 1.150237798690796f;
+    q = q * a - 1.0000616312026978f;
+    return max_or_nan(x, 0) - a * fast_exp2(q);
+}
+
 /* What is stored for a sum; `i` is the element in the residual's memory. */
 static __device__ __forceinline__ float apply_epilogue(const dev_epilogue *e, float sum, int column,
                                                        int64_t i)

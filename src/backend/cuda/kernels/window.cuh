@@ -87,7 +87,7 @@ static __device__ __forceinline__ void write_four(const gemm_params *p, int row,
             v.x[i] += p->epi.bias[o.column + i];
         if (p->epi.residual_mode == 1)
             v.x[i] += residual.x[i];
-        v.x[i] = apply_unary(p->epi.act, v.x[i]);
+        v.x[i] = p->epi.act.kind == 5 ? fast_gelu(v.x[i]) : apply_unary(p->epi.act, v.x[i]);
         if (p->epi.residual_mode == 2)
             v.x[i] += residual.x[i];
     }
