@@ -216,7 +216,8 @@ static __device__ __noinline__ float call_unary(dev_unary f, float x)
 }
 
 /* x Phi(x) = max(x, 0) - |x| Phi(-|x|), where log2 Phi(-a) is close to a polynomial for
- * 0 <= a <= 6 (a least-maximum fit; what comes out is within 5e-6 of GELU), and Phi(-8) is nothing. */
+ * 0 <= a <= 6 (a least-maximum fit; what comes out is within 5e-6 of GELU), and Phi(-8) is nothing.
+ */
 static __device__ __forceinline__ float fast_gelu(float x)
 {
     const float a = fminf(fabsf(x), 8);

@@ -198,7 +198,8 @@ static __device__ __forceinline__ bool residual_first(const dev_epilogue *e)
 }
 
 template <typename T>
-static __device__ __forceinline__ slab slab_at(const gemm_params *p, const gemm_tile *tile, int index)
+static __device__ __forceinline__ slab slab_at(const gemm_params *p, const gemm_tile *tile,
+                                               int index)
 {
     const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32 % 4;
     slab s;
@@ -283,9 +284,8 @@ static __device__ __forceinline__ void write_lines(const unsigned char *lines,
 
 /* EIGHTS times eight columns as bf16, from `column` on of the tile. */
 template <int EIGHTS>
-static __device__ __forceinline__ void write_bf16(unsigned char *lines,
-                                                  const line_place<uint16_t> *place, int column,
-                                                  const float *sums)
+static __device__ __forceinline__ void
+write_bf16(unsigned char *lines, const line_place<uint16_t> *place, int column, const float *sums)
 {
     const int lane = (int)threadIdx.x % 32;
 #pragma unroll
@@ -300,9 +300,8 @@ static __device__ __forceinline__ void write_bf16(unsigned char *lines,
 }
 
 template <int EIGHTS>
-static __device__ __forceinline__ void write_f32(unsigned char *lines,
-                                                 const line_place<float> *place, int column,
-                                                 const float *sums)
+static __device__ __forceinline__ void
+write_f32(unsigned char *lines, const line_place<float> *place, int column, const float *sums)
 {
     const int lane = (int)threadIdx.x % 32;
 #pragma unroll
@@ -435,9 +434,9 @@ typedef struct variant {
         }                                                                                          \
     }
 static const variant variants[] = {
-    VARIANT(1, 64, 2),  VARIANT(1, 96, 2), VARIANT(1, 96, 3),  VARIANT(1, 112, 2),
+    VARIANT(1, 64, 2),  VARIANT(1, 96, 2),  VARIANT(1, 96, 3),  VARIANT(1, 112, 2),
     VARIANT(1, 112, 3), VARIANT(1, 128, 2), VARIANT(1, 128, 3), VARIANT(1, 192, 2),
-    VARIANT(1, 224, 2), VARIANT(2, 64, 2), VARIANT(2, 96, 2),  VARIANT(2, 112, 2),
+    VARIANT(1, 224, 2), VARIANT(2, 64, 2),  VARIANT(2, 96, 2),  VARIANT(2, 112, 2),
     VARIANT(2, 128, 2),
 };
 enum { N_VARIANTS = sizeof(variants) / sizeof(variants[0]) };
@@ -476,7 +475,8 @@ bool gemm_hopper_fits(gemm_hopper_params *p)
         (p->keep && divide_up(p->g.k, DEPTH) > MAX_KEPT))
         return false;
     const variant *v = &variants[p->variant];
-    const int across = divide_up(p->g.columns, v->columns), down = divide_up(p->g.rows, v->rows << p->together);
+    const int across = divide_up(p->g.columns, v->columns),
+              down = divide_up(p->g.rows, v->rows << p->together);
     const int room = SHARED_LIMIT - SHARED_OTHER - line_bytes(p) - kept_bytes(p);
     const int fit = room / stage_bytes(p);
     p->n_stages = fit > MAX_STAGES ? MAX_STAGES : fit;
@@ -508,10 +508,9 @@ cudaError_t gemm_hopper_launch(const void *params, cudaStream_t stream)
     const gemm_hopper_params *p = (const gemm_hopper_params *)params;
     void (*const kernel)(gemm_hopper_params) =
         variants[p->variant].kernel[(p->g.k - 1) % DEPTH / 16];
-    const size_t bytes = (size_t)(SHARED_OTHER + line_bytes(p) + kept_bytes(p) +
-                                  p->n_stages * stage_bytes(p));
+    const size_t bytes =
+        (size_t)(SHARED_OTHER + line_bytes(p) + kept_bytes(p) + p->n_stages * stage_bytes(p));
     const unsigned threads = (unsigned)variants[p->variant].consumers * 128 + 128;
-    return p->early
-               ? launch_early(kernel, dim3((unsigned)p->n_blocks), threads, bytes, stream, p)
-               : launch(kernel, dim3((unsigned)p->n_blocks), threads, bytes, stream, p);
+    return p->early ? launch_early(kernel, dim3((unsigned)p->n_blocks), threads, bytes, stream, p)
+                    : launch(kernel, dim3((unsigned)p->n_blocks), threads, bytes, stream, p);
 }

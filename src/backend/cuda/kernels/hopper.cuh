@@ -169,18 +169,18 @@ template <int N> static __device__ __forceinline__ void registers_grow_to(void)
 #define OUT_16(d, i) OUT_8(d, i), OUT_8(d, (i) + 8)
 #define OUT_32(d, i) OUT_16(d, i), OUT_16(d, (i) + 16)
 #define NAMES_16 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
-#define NAMES_32 \
+#define NAMES_32                                                                                   \
     NAMES_16 ", %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
-#define NAMES_48 \
+#define NAMES_48                                                                                   \
     NAMES_32 ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47"
-#define NAMES_56 \
-    NAMES_48 ", %48, %49, %50, %51, %52, %53, %54, %55"
-#define NAMES_64 \
-    NAMES_56 ", %56, %57, %58, %59, %60, %61, %62, %63"
-#define NAMES_96 \
-    NAMES_64 ", %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79" ", %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"
-#define NAMES_112 \
-    NAMES_96 ", %96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109" ", %110, %111"
+#define NAMES_56 NAMES_48 ", %48, %49, %50, %51, %52, %53, %54, %55"
+#define NAMES_64 NAMES_56 ", %56, %57, %58, %59, %60, %61, %62, %63"
+#define NAMES_96                                                                                   \
+    NAMES_64 ", %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79"    \
+             ", %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"
+#define NAMES_112                                                                                  \
+    NAMES_96 ", %96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109"    \
+             ", %110, %111"
 
 /* d (64 x N) = a b^T, plus d where add: a 64 x 16 and b N x 16, both with k side by side. */
 template <int N>
@@ -199,8 +199,7 @@ static __device__ __forceinline__ void wgmma_64xn(float *d, uint64_t a, uint64_t
     }
 #else
 #define WGMMA_64XN(n, names, a_at, b_at, add_at, ...)                                              \
-    template <>                                                                                    \
-    __device__ __forceinline__ void wgmma_64xn<n>(float *, uint64_t, uint64_t, int)                \
+    template <> __device__ __forceinline__ void wgmma_64xn<n>(float *, uint64_t, uint64_t, int)    \
     {                                                                                              \
     }
 #endif

@@ -242,8 +242,8 @@ typedef struct gemm_hopper_params {
     KERNEL_ALIGN_64 unsigned char x_map[TENSOR_MAP_BYTES];
     KERNEL_ALIGN_64 unsigned char w_map[TENSOR_MAP_BYTES];
     gemm_params g;
-    int32_t variant; /* of gemm_hopper_variant's tiles */
-    int32_t keep;    /* weights of a tile's columns stay in shared memory */
+    int32_t variant;  /* of gemm_hopper_variant's tiles */
+    int32_t keep;     /* weights of a tile's columns stay in shared memory */
     int32_t together; /* a block's warpgroups share a tile of twice the rows, else take turns */
     int32_t early;    /* starts before the kernel before it has ended */
     int32_t n_stages, n_blocks;
@@ -251,7 +251,8 @@ typedef struct gemm_hopper_params {
 cudaError_t gemm_hopper_launch(const void *params, cudaStream_t stream);
 /* Tiles to choose from; false past the last. */
 bool gemm_hopper_variant(int index, int *rows, int *columns, int *consumers);
-/* For variant, keep and together: fills in n_stages and n_blocks; false where shared memory is too small. */
+/* For variant, keep and together: fills in n_stages and n_blocks; false where shared memory is too
+ * small. */
 bool gemm_hopper_fits(gemm_hopper_params *params);
 cudaError_t gemm_hopper_maps(gemm_hopper_params *params); /* fills in the rest */
 

@@ -6,8 +6,9 @@
 
 #include <stdbool.h>
 
-/* Fills in variant and keep for params->g; false where another kernel suits it better, or there is
- * none. The choice depends on nothing but the product and the number of multiprocessors. */
-bool hopper_choose(gemm_hopper_params *params);
+/* Fills in variant, keep and together for params->g; false where there is no such kernel.
+ * blas_first: cuBLASLt, if it has the product, is faster. The choice depends on nothing but the
+ * product and the number of multiprocessors. */
+bool hopper_choose(gemm_hopper_params *params, bool *blas_first);
 
 #endif

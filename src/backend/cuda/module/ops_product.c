@@ -17,15 +17,26 @@ static roto_status check_constant_weights(const dev_site *site)
     return site->in[1].constant ? ROTO_OK : site_refuse(site, "weights have to be constants");
 }
 
-static roto_status add_hopper(dev_site *site, const gemm_params *p, int64_t flops, bool *taken)
+static roto_status add_hopper(dev_site *site, gemm_hopper_params *h, int64_t flops)
+{
+    if (!site->e->measuring)
+        DEVICE_TRY(gemm_hopper_maps(h), "describing the matrices of '%s'", site->node->name);
+    return site_add(site, "gemm.wgmma", gemm_hopper_launch, h, sizeof(*h), flops);
+}
+
+/* The fastest of the kernels for bf16. */
+static roto_status add_bf16(dev_site *site, const gemm_params *p, int64_t flops)
 {
     gemm_hopper_params h = {.g = *p};
-    *taken = site->compute_capability == 90 && !site->only_common && hopper_choose(&h);
-    if (!*taken)
+    bool blas_first = true, taken = false;
+    const bool hopper =
+        site->compute_capability == 90 && !site->only_common && hopper_choose(&h, &blas_first);
+    if (!hopper || blas_first)
+        ROTO_TRY(blas_add(site, p, flops, &taken));
+    if (taken)
         return ROTO_OK;
-    if (!site->e->measuring)
-        DEVICE_TRY(gemm_hopper_maps(&h), "describing the matrices of '%s'", site->node->name);
-    return site_add(site, "gemm.wgmma", gemm_hopper_launch, &h, sizeof(h), flops);
+    return hopper ? add_hopper(site, &h, flops)
+                  : site_add(site, "gemm.mma", gemm_mma_launch, p, sizeof(*p), flops);
 }
 
 /* Fills in x, w and k of a product whose weights are [outputs][taps * channels] in `order`, and
@@ -61,12 +72,7 @@ static roto_status add_product(dev_site *site, gemm_params *p, const weight_orde
                        (!site->in[3].at.data || operand_aligned(&site->in[3], 4));
     p->vector = fours ? 4 : 1;
     p->n_multiprocessors = site->n_multiprocessors;
-    bool taken = false;
-    ROTO_TRY(add_hopper(site, p, flops, &taken));
-    if (!taken)
-        ROTO_TRY(blas_add(site, p, flops, &taken));
-    return taken ? ROTO_OK
-                 : site_add(site, "gemm.mma", gemm_mma_launch, p, sizeof(*p), flops);
+    return add_bf16(site, p, flops);
 }
 
 roto_status linear_prepare(dev_site *site)
