@@ -2,7 +2,7 @@
 """Writes a segmenter of the size of SAM 2.1's or EdgeTAM with random weights, for timing: times do not
 depend on weights.
 
-Usage: random_sam2.py OUT.safetensors [--model B+] [--synthetic] [--size PX]
+Usage: random_sam2.py OUT.safetensors [OUT.safetensors ...] [--model B+ ...] [--synthetic] [--size PX]
 
 --synthetic: weights as in the tests' golden files, whose masks are of a sensible size and whose objects
 go out of sight and come back, for tracks. --size: of the model's square input. Needs PyTorch.
@@ -25,15 +25,18 @@ def main():
     models = {"T": config.HIERA_T, "S": config.HIERA_S, "B+": config.HIERA_BP, "L": config.HIERA_L,
               "EdgeTAM": config.EDGETAM}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out")
-    parser.add_argument("--model", choices=models, default="B+")
+    parser.add_argument("out", nargs="+")
+    parser.add_argument("--model", nargs="+", choices=models, default=["B+"])
     parser.add_argument("--synthetic", action="store_true")
     parser.add_argument("--size", type=int, default=1024)
     args = parser.parse_args()
-    torch.manual_seed(1)
-    model = dataclasses.replace(models[args.model], image_size=args.size)
-    state = Segmenter(model).state_dict()
-    save(synthetic_state(state, score_line(model.name)) if args.synthetic else state, model, args.out)
+    if len(args.out) != len(args.model):
+        parser.error("a file for each model")
+    for out, name in zip(args.out, args.model):
+        torch.manual_seed(1)
+        model = dataclasses.replace(models[name], image_size=args.size)
+        state = Segmenter(model).state_dict()
+        save(synthetic_state(state, score_line(model.name)) if args.synthetic else state, model, out)
 
 
 if __name__ == "__main__":
