@@ -152,7 +152,8 @@ done:
 check_result check_row_on(const check_row *row, const backend_table *table, const char *isa,
                           precision prec)
 {
-    static const char *const names[CONTEXT_COUNT] = {"alone", "with strided rows"};
+    static const char *const names[CONTEXT_COUNT] = {"alone", "with strided rows",
+                                                     "before a product"};
     check_result all = {.verdict = CHECK_PASSED};
     for (int context = 0; context < CONTEXT_COUNT && all.verdict == CHECK_PASSED; context++) {
         if (!row_has_context(row, (row_context)context))

@@ -100,6 +100,8 @@ static void fill_values(const fill *f, float *out, int64_t count)
 
 bool row_has_context(const check_row *row, row_context context)
 {
+    if (context == CONTEXT_ROUNDED)
+        return row->op == OP_ATTENTION && row->attr.attention.window_h > 0;
     return context == CONTEXT_PLAIN || row->in[0].rank > 0;
 }
 
@@ -135,6 +137,21 @@ static tensor_id add_sliced_input(row_graph *rg, const tensor_shape *shape, fill
     return graph_slice(rg->g, add_input(rg, "wide", wide, f), &attr);
 }
 
+/* A linear layer that changes nothing. */
+static tensor_id add_copy_by_product(row_graph *rg, tensor_id x)
+{
+    const int64_t n = shape_last(&graph_tensor_at(rg->g, x)->shape);
+    float *one = calloc((size_t)(n * n), sizeof(*one));
+    if (!one)
+        return graph_fail(rg->g, ROTO_ERROR_MEMORY, "out of memory");
+    for (int64_t i = 0; i < n; i++)
+        one[i * n + i] = 1;
+    const tensor_shape shape = DIMS(n, n);
+    const tensor_id w = graph_constant(rg->g, "one", DTYPE_F32, shape, one);
+    free(one);
+    return graph_linear(rg->g, x, w, TENSOR_NONE);
+}
+
 roto_status row_graph_new(const check_row *row, row_context context, row_graph *out)
 {
     memset(out, 0, sizeof(*out));
@@ -163,6 +180,8 @@ roto_status row_graph_new(const check_row *row, row_context context, row_graph *
                                     y};
         y = graph_concat(out->g, parts, 2, side.rank - 1);
     }
+    if (context == CONTEXT_ROUNDED && y != TENSOR_NONE)
+        y = add_copy_by_product(out, y);
     graph_output(out->g, "y", y);
     status = graph_status(out->g);
     if (status != ROTO_OK)

@@ -9,6 +9,8 @@ typedef enum row_context {
     CONTEXT_PLAIN,   /* the operator alone */
     CONTEXT_STRIDED, /* operand 0 is a slice of wider rows and the output part of a concatenation,
                         which a backend may read and write in place */
+    CONTEXT_ROUNDED, /* attention within windows whose result a linear layer with weights of 0 and 1
+                        reads, for which a backend may round it when it is written */
     CONTEXT_COUNT
 } row_context;
 
