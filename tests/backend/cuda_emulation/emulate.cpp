@@ -329,16 +329,21 @@ void emulated_wait(const std::function<bool()> &ready)
     progress++;
 }
 
-void emulated_barrier(int id, int n_threads)
+void emulated_arrival(int id, int n_threads)
 {
     barrier *b = &barriers[id];
     progress++;
     if (++b->n_arrived == n_threads) {
         b->n_arrived = 0;
         b->generation++;
-        return;
     }
+}
+
+void emulated_barrier(int id, int n_threads)
+{
+    const barrier *b = &barriers[id];
     const unsigned generation = b->generation;
+    emulated_arrival(id, n_threads);
     while (b->generation == generation)
         yield();
 }

@@ -47,6 +47,7 @@ unsigned char *emulated_shared(void);
 
 /* The calling thread waits until `n_threads` threads have come to barrier `id`. */
 void emulated_barrier(int id, int n_threads);
+void emulated_arrival(int id, int n_threads); /* counts for the barrier without waiting */
 inline void __syncthreads(void)
 {
     emulated_barrier(0, (int)emulated_block_dim.x);

@@ -114,6 +114,11 @@ inline uint64_t matrix_descriptor(const void *at)
            (uint64_t)1 << 62;
 }
 
+inline uint64_t wide_descriptor(const void *at, int next_columns)
+{
+    return (matrix_descriptor(at) ^ (uint64_t)1 << 16) | (uint64_t)(next_columns >> 4) << 16;
+}
+
 /* Byte `offset` (before swizzling, counted from the descriptor's start) of an operand. The swizzle
  * looks at the whole address. */
 inline float operand_at(uint64_t descriptor, uint32_t offset)
@@ -136,11 +141,14 @@ inline float k_major(uint64_t descriptor, int row, int k)
                                       (uint32_t)(row % 8 * 128 + k * 2));
 }
 
-/* Element (k, column) of an operand with up to 64 columns side by side: a row of 128 bytes a k. */
+/* Element (k, column) of an operand with columns side by side: a row of 128 bytes a k, 64 columns;
+ * the descriptor says where the next 64 are. */
 inline float n_major(uint64_t descriptor, int k, int column)
 {
-    return operand_at(descriptor, (uint32_t)(k / 8) * stride_bytes(descriptor) +
-                                      (uint32_t)(k % 8 * 128 + column * 2));
+    const uint32_t next_columns = (uint32_t)(descriptor >> 16 & 0x3fff) * 16;
+    return operand_at(descriptor, (uint32_t)(column / 64) * next_columns +
+                                      (uint32_t)(k / 8) * stride_bytes(descriptor) +
+                                      (uint32_t)(k % 8 * 128 + column % 64 * 2));
 }
 
 struct wgmma_arg {
@@ -231,9 +239,19 @@ inline void wgmma_64x64_registers(float *d, const uint32_t a[4], uint64_t b)
     wgmma_arg arg = {d, a, 0, b, 1, 64};
     emulated_collective(128, emulated_wgmma, &arg);
 }
-inline void wgmma_64x32_registers(float *d, const uint32_t a[4], uint64_t b)
+inline void wgmma_64x96_registers(float *d, const uint32_t a[4], uint64_t b)
 {
-    wgmma_arg arg = {d, a, 0, b, 1, 32};
+    wgmma_arg arg = {d, a, 0, b, 1, 96};
+    emulated_collective(128, emulated_wgmma, &arg);
+}
+inline void wgmma_64x128_registers(float *d, const uint32_t a[4], uint64_t b)
+{
+    wgmma_arg arg = {d, a, 0, b, 1, 128};
+    emulated_collective(128, emulated_wgmma, &arg);
+}
+inline void wgmma_64x256_registers(float *d, const uint32_t a[4], uint64_t b)
+{
+    wgmma_arg arg = {d, a, 0, b, 1, 256};
     emulated_collective(128, emulated_wgmma, &arg);
 }
 

@@ -185,4 +185,13 @@ template <int N_LEFT> inline void copy_wait(void)
     emulated_copy_wait(N_LEFT);
 }
 
+inline void barrier_wait(int id, int n_threads)
+{
+    emulated_barrier(id, n_threads);
+}
+inline void barrier_arrive(int id, int n_threads)
+{
+    emulated_arrival(id, n_threads);
+}
+
 #endif

@@ -71,4 +71,12 @@ static __device__ __forceinline__ void write_pair(const attention_params *p, dev
     }
 }
 
+/* What joining the parts of a row's result takes beside its sums. */
+static __device__ __forceinline__ void write_peak(const attention_params *p, int64_t item,
+                                                  float max, float total)
+{
+    const float2_t peak = {{max, total}};
+    *(float2_t *)(p->peaks + item * 2) = peak;
+}
+
 #endif

@@ -1,68 +1,24 @@
 /* Global attention on Hopper: a warp copies tiles of keys and values with the bulk copy engine, two
- * warpgroups of 64 queries each multiply with wgmma. Scores of the next tile are started before the
- * weights of this one meet the values, so that the matrix units work during the softmax (the order
- * of Shah et al. 2024). Tiles without a valid key are never read. */
+ * warpgroups of 64 queries each multiply with wgmma. They take turns, so that one's products keep
+ * the matrix units busy during the other's softmax, and scores of the next tile are started before
+ * the weights of this one meet the values (both after Shah et al. 2024). Tiles without a valid key
+ * are never read. */
 #include "backend/cuda/kernels/attention.cuh"
 #include "backend/cuda/kernels/tensor_map.cuh"
 
 static constexpr int CONSUMERS = 2, HOPPER_THREADS = 128 * (1 + CONSUMERS), ROW_BYTES = 128;
+static constexpr int TURNS = 1; /* the first of the barriers by which consumers take turns */
 
-/* ---- which tiles count ---- */
-
-enum { TILES_THREADS = 1024 };
-
-static __global__ void __launch_bounds__(TILES_THREADS)
-    attention_tiles_kernel(const __grid_constant__ attention_tiles_params p)
-{
-    __shared__ int n_valid[HOPPER_MAX_TILES];
-    const int batch = (int)blockIdx.x, warp = (int)threadIdx.x / 32, lane = (int)threadIdx.x % 32;
-    float *const bias = p.bias + (int64_t)batch * p.n_tiles * p.keys;
-    for (int tile = warp; tile < p.n_tiles; tile += TILES_THREADS / 32) {
-        float n = 0;
-#pragma unroll 4
-        for (int i = lane; i < p.keys; i += 32) {
-            const int key = tile * p.keys + i;
-            const bool there =
-                key < p.lk && load(p.valid.at, batch * p.valid.row_stride + key) != 0;
-            bias[tile * p.keys + i] = there ? 0 : -INFINITY;
-            n += there ? 1.0f : 0.0f;
-        }
-        for (int mask = 16; mask > 0; mask /= 2)
-            n += __shfl_xor_sync(~0u, n, mask);
-        if (lane == 0)
-            n_valid[tile] = (int)n;
-    }
-    __syncthreads();
-    if (warp != 0)
-        return;
-    int32_t *const list = p.list + batch * (1 + p.n_tiles);
-    int n_before = 0;
-    for (int first = 0; first < p.n_tiles; first += 32) {
-        const int tile = first + lane, n = tile < p.n_tiles ? n_valid[tile] : 0;
-        const uint32_t counted = __ballot_sync(~0u, n > 0);
-        if (n > 0)
-            list[1 + n_before + __popc(counted & ((1u << lane) - 1))] = tile * 2 + (n < p.keys);
-        n_before += __popc(counted);
-    }
-    if (lane == 0)
-        list[0] = n_before;
-}
-
-cudaError_t attention_tiles_launch(const void *params, cudaStream_t stream)
-{
-    const attention_tiles_params *p = (const attention_tiles_params *)params;
-    return launch(attention_tiles_kernel, dim3((unsigned)p->batches), TILES_THREADS, 0, stream, p);
-}
-
-/* ---- attention ---- */
-
-/* Heads of up to K_STEPS * 16 and V_COLUMNS (a multiple of 32) elements. Operands lie in blocks of
- * 64 columns, in rows of 128 bytes. */
+/* Heads of up to K_STEPS * 16 and V_COLUMNS (64, 96, 128 or 256) elements. Operands lie in blocks
+ * of 64 columns, in rows of 128 bytes. */
 template <int K_STEPS_, int V_COLUMNS_, int KEYS_, int STAGES_> struct hopper_tile {
     static constexpr int K_STEPS = K_STEPS_, V_COLUMNS = V_COLUMNS_;
     static constexpr int KEYS = KEYS_, STAGES = STAGES_;
     static constexpr int V_BLOCKS = (V_COLUMNS + 63) / 64;
-    static constexpr bool V_HALF = V_COLUMNS % 64 != 0; /* the last block has 32 columns */
+    static constexpr int SUMS = V_COLUMNS / 2; /* of a thread */
+    /* Whether a warpgroup's softmax overlaps with its own products of values, too, beside those of
+     * the other warpgroup. */
+    static constexpr bool OVERLAPS_ITSELF = V_COLUMNS == 256;
     static constexpr int K_BLOCKS = (K_STEPS + 3) / 4;
     static constexpr int Q_BYTES = K_BLOCKS * 64 * ROW_BYTES; /* of a warpgroup */
     static constexpr int K_BYTES = K_BLOCKS * KEYS * ROW_BYTES;
@@ -181,20 +137,21 @@ static __device__ __forceinline__ void start_scores(float *scores, const unsigne
 
 /* Starts sums += weights v. */
 template <typename T>
-static __device__ __forceinline__ void start_sums(float (*sums)[32], const uint32_t (*weights)[4],
+static __device__ __forceinline__ void start_sums(float *sums, const uint32_t (*weights)[4],
                                                   const unsigned char *v)
 {
 #pragma unroll
-    for (int step = 0; step < T::KEYS / 16; step++)
-#pragma unroll
-        for (int block = 0; block < T::V_BLOCKS; block++) {
-            const uint64_t b =
-                matrix_descriptor(v + block * T::KEYS * ROW_BYTES + step * 16 * ROW_BYTES);
-            if (T::V_HALF && block == T::V_BLOCKS - 1)
-                wgmma_64x32_registers(sums[block], weights[step], b);
-            else
-                wgmma_64x64_registers(sums[block], weights[step], b);
-        }
+    for (int step = 0; step < T::KEYS / 16; step++) {
+        const uint64_t b = wide_descriptor(v + step * 16 * ROW_BYTES, T::KEYS * ROW_BYTES);
+        if (T::V_COLUMNS == 64)
+            wgmma_64x64_registers(sums, weights[step], b);
+        else if (T::V_COLUMNS == 96)
+            wgmma_64x96_registers(sums, weights[step], b);
+        else if (T::V_COLUMNS == 128)
+            wgmma_64x128_registers(sums, weights[step], b);
+        else
+            wgmma_64x256_registers(sums, weights[step], b);
+    }
     wgmma_commit();
 }
 
@@ -254,6 +211,17 @@ static __device__ __forceinline__ void pack_weights(uint32_t (*weights)[4], cons
             weights[step][i] = pack_bf16(scores[step * 8 + i * 2], scores[step * 8 + i * 2 + 1]);
 }
 
+/* One of a thread's two rows of results. */
+template <typename T>
+static __device__ __forceinline__ void write_row(const attention_params *a, dev_ptr out, int64_t to,
+                                                 int r, float factor, const float *sums)
+{
+    const int lane = (int)threadIdx.x % 32;
+#pragma unroll
+    for (int n = r * 2; n < T::SUMS; n += 4)
+        write_pair(a, out, to, n / 4 * 8 + lane % 4 * 2, sums[n] * factor, sums[n + 1] * factor);
+}
+
 /* A warpgroup of 64 queries. */
 template <typename T>
 static __device__ __forceinline__ void consume(const attention_hopper_params *p,
@@ -263,19 +231,19 @@ static __device__ __forceinline__ void consume(const attention_hopper_params *p,
     const int warp = (int)threadIdx.x % 128 / 32, lane = (int)threadIdx.x % 32;
     const unsigned char *const q = s->q + consumer * T::Q_BYTES;
     const float scale = p->a.scale * 1.44269504f; /* log2 e */
-    float scores[T::KEYS / 2], sums[T::V_BLOCKS][32];
+    float scores[T::KEYS / 2], sums[T::SUMS];
     uint32_t weights[T::KEYS / 16][4];
     softmax_state state = {{-INFINITY, -INFINITY}, {0, 0}, {0, 0}};
 #pragma unroll
-    for (int block = 0; block < T::V_BLOCKS; block++)
-#pragma unroll
-        for (int i = 0; i < 32; i++)
-            sums[block][i] = 0;
+    for (int i = 0; i < T::SUMS; i++)
+        sums[i] = 0;
     const int64_t bias_row = p->a.valid_batches > 1 ? (int64_t)w->batch * p->n_tiles * T::KEYS : 0;
     auto bias_of = [&](int i) -> const float * {
         return w->tiles[i] & 1 ? w->bias + bias_row + (int64_t)(w->tiles[i] / 2) * T::KEYS : NULL;
     };
 
+    if (consumer == CONSUMERS - 1)
+        barrier_arrive(TURNS, 256); /* the first turn is the first consumer's */
     if (w->first < w->last) {
         ring k_at = {0, 0}, v_at = {0, 0};
         mbarrier_wait(s->q_full, 0);
@@ -291,71 +259,61 @@ static __device__ __forceinline__ void consume(const attention_hopper_params *p,
         pack_weights<T::KEYS>(weights, scores);
         for (int i = w->first + 1; i < w->last; i++) {
             mbarrier_wait(s->k_full + k_at.stage, k_at.parity);
+            mbarrier_wait(s->v_full + v_at.stage, v_at.parity);
+            barrier_wait(TURNS + consumer, 256);
             wgmma_fence();
             start_scores<T>(scores, q, s->k + k_at.stage * T::K_BYTES);
-            mbarrier_wait(s->v_full + v_at.stage, v_at.parity);
-            wgmma_fence();
             start_sums<T>(sums, weights, s->v + v_at.stage * T::V_BYTES);
+            barrier_arrive(TURNS + (consumer + 1) % CONSUMERS, 256);
             wgmma_wait<1>(); /* the scores are there */
             hold<T::KEYS / 2>(scores);
             if (lane == 0)
                 mbarrier_arrive(s->k_empty + k_at.stage);
             online_softmax<T::KEYS>(scores, scale, bias_of(i), &state);
-            wait_after(state.total[0] + state.total[1], s->q_full);
+            if (T::OVERLAPS_ITSELF)
+                wait_after(state.total[0] + state.total[1], s->q_full);
             wgmma_wait<0>(); /* the sums as well */
-#pragma unroll
-            for (int block = 0; block < T::V_BLOCKS; block++)
-                hold<32>(sums[block]);
+            hold<T::SUMS>(sums);
             if (lane == 0)
                 mbarrier_arrive(s->v_empty + v_at.stage);
             ring_next<T::STAGES>(&k_at);
             ring_next<T::STAGES>(&v_at);
 #pragma unroll
-            for (int block = 0; block < T::V_BLOCKS; block++)
-#pragma unroll
-                for (int n = 0; n < 32; n++)
-                    sums[block][n] *= state.shrink[n % 4 / 2];
+            for (int n = 0; n < T::SUMS; n++)
+                sums[n] *= state.shrink[n % 4 / 2];
             pack_weights<T::KEYS>(weights, scores);
         }
         mbarrier_wait(s->v_full + v_at.stage, v_at.parity);
         wgmma_fence();
         start_sums<T>(sums, weights, s->v + v_at.stage * T::V_BYTES);
         wgmma_wait<0>();
-#pragma unroll
-        for (int block = 0; block < T::V_BLOCKS; block++)
-            hold<32>(sums[block]);
+        hold<T::SUMS>(sums);
     }
 
 #pragma unroll
     for (int r = 0; r < 2; r++) {
-        float total = state.total[r];
-        total += __shfl_xor_sync(~0u, total, 1);
-        total += __shfl_xor_sync(~0u, total, 2);
-        const int query = w->first_query + consumer * 64 + warp * 16 + lane / 4 + r * 8;
+        state.total[r] += __shfl_xor_sync(~0u, state.total[r], 1);
+        state.total[r] += __shfl_xor_sync(~0u, state.total[r], 2);
+    }
+    const int dv = p->a.dv_out, first_query = w->first_query + consumer * 64 + warp * 16 + lane / 4;
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        const int query = first_query + r * 8;
         if (query >= p->a.lq)
             continue;
-        const int dv = p->a.dv_out;
-        dev_ptr out = p->a.out.at;
-        int64_t to = ((int64_t)w->batch * p->a.lq + query) * p->a.out.row_stride + w->head * dv;
-        float inverse = total == 0 ? 0 : 1 / total; /* without any key: zeros */
+        const float total = state.total[r];
         if (p->a.n_splits > 1) {
             const int64_t item =
                 (((int64_t)w->split * p->a.batch + w->batch) * p->a.heads + w->head) * p->a.lq +
                 query;
-            out = {p->a.partial, 0};
-            to = item * (dv + 2);
-            inverse = 1;
-            if (lane % 4 == 0) {
-                p->a.partial[to + dv] = state.max[r];
-                p->a.partial[to + dv + 1] = total;
-            }
+            if (lane % 4 == 0)
+                write_peak(&p->a, item, state.max[r], total);
+            write_row<T>(&p->a, {p->a.partial, 0}, item * dv, r, 1, sums);
+            continue;
         }
-#pragma unroll
-        for (int block = 0; block < T::V_BLOCKS; block++)
-#pragma unroll
-            for (int n = r * 2; n < 32; n += 4) /* those of half a block are not there to write */
-                write_pair(&p->a, out, to, block * 64 + n / 4 * 8 + lane % 4 * 2,
-                           sums[block][n] * inverse, sums[block][n + 1] * inverse);
+        const int64_t row = (int64_t)w->batch * p->a.lq + query;
+        write_row<T>(&p->a, p->a.out.at, row * p->a.out.row_stride + w->head * dv, r,
+                     total == 0 ? 0 : 1 / total, sums); /* without any key: zeros */
     }
 }
 

@@ -233,16 +233,14 @@ static __global__ void __launch_bounds__(T::THREADS)
         if (p.n_splits > 1) {
             const int64_t item =
                 (((int64_t)split * p.batch + batch) * p.heads + head) * p.lq + query[r];
-            float *const to = p.partial + item * (p.dv_out + 2);
+            float *const to = p.partial + item * p.dv_out;
 #pragma unroll
             for (int n = 0; n < O_TILES; n++) {
                 const int d = n * 8 + lane % 4 * 2;
                 write_pair(&p, {to, 0}, 0, d, sums[n][r * 2], sums[n][r * 2 + 1]);
             }
-            if (lane % 4 == 0) {
-                to[p.dv_out] = max[r];
-                to[p.dv_out + 1] = total[r];
-            }
+            if (lane % 4 == 0)
+                write_peak(&p, item, max[r], total[r]);
             continue;
         }
         const float inverse = total[r] == 0 ? 0 : 1 / total[r]; /* without any key: zeros */

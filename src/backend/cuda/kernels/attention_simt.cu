@@ -92,95 +92,59 @@ cudaError_t attention_simt_launch(const void *params, cudaStream_t stream)
     return launch(attention_simt_kernel, dim3(blocks_for(items, WARPS)), THREADS, 0, stream, p);
 }
 
-/* ---- helpers of the bf16 kernels ---- */
-
-typedef struct alignas(16) packed_t {
-    uint32_t x[4];
-} packed_t;
-
-/* Eight elements a thread: finding them costs more than they do. */
-static __global__ void __launch_bounds__(256) pack_kernel(const __grid_constant__ pack_params p)
-{
-    const uint32_t i = blockIdx.x * 256 + threadIdx.x;
-    const uint32_t units = (uint32_t)p.d_padded / 8, row_units = (uint32_t)p.heads * units;
-    const uint32_t row = i / row_units, unit = i % row_units;
-    if (row >= (uint32_t)p.rows)
-        return;
-    const int head = (int)(unit / units), d = (int)(unit % units) * 8;
-    const int token = (int)(row % (uint32_t)p.tokens);
-    const int64_t from = (int64_t)row * p.x.row_stride + head * p.d + d;
-    alignas(16) float v[8] = {0};
-    bool there = true;
-    if (p.valid.at.data) {
-        const int64_t batch = p.valid_batches == 1 ? 0 : row / (uint32_t)p.tokens;
-        there = load(p.valid.at, batch * p.valid.row_stride + token) != 0;
-    }
-    if (there && p.fours) {
-#pragma unroll
-        for (int k = 0; k < 8; k += 4) {
-            if (d + k < p.d)
-                *(float4_t *)(v + k) = load4(p.x.at, from + k);
-        }
-    } else if (there) {
-#pragma unroll
-        for (int k = 0; k < 8; k++)
-            v[k] = d + k < p.d ? load(p.x.at, from + k) : 0;
-    }
-    if (p.rope && token < p.rope_tokens) {
-        const float *const turn = p.rope + (int64_t)(token % p.rope_rows) * p.d + d;
-#pragma unroll
-        for (int k = 0; k < 8; k += 2) {
-            if (d + k >= p.d)
-                break;
-            const float x = v[k];
-            v[k] = x * turn[k] - v[k + 1] * turn[k + 1];
-            v[k + 1] = x * turn[k + 1] + v[k + 1] * turn[k];
-        }
-    }
-    uint32_t *const to = (uint32_t *)p.out + (int64_t)i * 4;
-    const packed_t packed = {{pack_bf16(v[0], v[1]), pack_bf16(v[2], v[3]), pack_bf16(v[4], v[5]),
-                              pack_bf16(v[6], v[7])}};
-    *(packed_t *)to = packed;
-}
-
-cudaError_t pack_launch(const void *params, cudaStream_t stream)
-{
-    const pack_params *p = (const pack_params *)params;
-    const int64_t n = (int64_t)p->rows * p->heads * (p->d_padded / 8);
-    return launch(pack_kernel, dim3(blocks_for(n, 256)), 256, 0, stream, p);
-}
-
-/* Joins the parts that keys were cut into: a warp a query and head. */
+/* Joins the parts that keys were cut into, in their order; WIDTH elements a thread, of which whole
+ * rows are made. */
+template <int WIDTH>
 static __global__ void __launch_bounds__(THREADS)
     attention_combine_kernel(const __grid_constant__ attention_params p)
 {
-    const int64_t items = (int64_t)p.batch * p.heads * p.lq;
-    const int64_t item = (int64_t)blockIdx.x * WARPS + threadIdx.x / 32;
-    const int lane = (int)(threadIdx.x % 32);
+    const uint32_t items = (uint32_t)p.batch * (uint32_t)p.heads * (uint32_t)p.lq;
+    const uint32_t i = blockIdx.x * THREADS + threadIdx.x, units = (uint32_t)p.dv_out / WIDTH;
+    const uint32_t item = i / units, d = i % units * WIDTH;
     if (item >= items)
         return;
-    const int query = (int)(item % p.lq), head = (int)(item / p.lq % p.heads),
-              batch = (int)(item / p.lq / p.heads);
-    const float *first = p.partial + item * (p.dv_out + 2);
-    const int64_t next = items * (p.dv_out + 2);
-    float max = -INFINITY, total = 0;
+    const float2_t *const peaks = (const float2_t *)p.peaks;
+    float max = -INFINITY, total = 0, sums[WIDTH] = {0};
+#pragma unroll 4
     for (int s = 0; s < p.n_splits; s++)
-        max = fmaxf(max, first[s * next + p.dv_out]);
+        max = fmaxf(max, peaks[(int64_t)s * items + item].x[0]);
     const float base = max == -INFINITY ? 0 : max;
-    for (int s = 0; s < p.n_splits; s++)
-        total += first[s * next + p.dv_out + 1] * fast_exp2(first[s * next + p.dv_out] - base);
-    const int64_t to = ((int64_t)batch * p.lq + query) * p.out.row_stride + head * p.dv_out;
-    for (int d = lane; d < p.dv_out; d += 32) {
-        float sum = 0;
-        for (int s = 0; s < p.n_splits; s++)
-            sum += first[s * next + d] * fast_exp2(first[s * next + p.dv_out] - base);
-        store(p.out.at, to + d, total == 0 ? 0 : sum / total);
+#pragma unroll 4
+    for (int s = 0; s < p.n_splits; s++) {
+        const float2_t peak = peaks[(int64_t)s * items + item];
+        const float *const from = p.partial + ((int64_t)s * items + item) * p.dv_out + d;
+        const float weight = fast_exp2(peak.x[0] - base);
+        total += peak.x[1] * weight;
+        if (WIDTH == 4) {
+            const float4_t v = *(const float4_t *)from;
+#pragma unroll
+            for (int k = 0; k < 4; k++)
+                sums[k % WIDTH] += v.x[k] * weight;
+        } else {
+            sums[0] += from[0] * weight;
+        }
+    }
+    const float inverse = total == 0 ? 0 : 1 / total;
+    const uint32_t query = item % (uint32_t)p.lq, head = item / (uint32_t)p.lq % (uint32_t)p.heads,
+                   batch = item / (uint32_t)p.lq / (uint32_t)p.heads;
+    const int64_t to = ((int64_t)batch * p.lq + query) * p.out.row_stride + head * p.dv_out + d;
+    if (WIDTH == 4) {
+        float4_t v;
+#pragma unroll
+        for (int k = 0; k < 4; k++)
+            v.x[k] = sums[k % WIDTH] * inverse;
+        store4(p.out.at, to, v);
+    } else {
+        store(p.out.at, to, sums[0] * inverse);
     }
 }
 
 cudaError_t attention_combine_launch(const void *params, cudaStream_t stream)
 {
     const attention_params *p = (const attention_params *)params;
-    const int64_t items = (int64_t)p->batch * p->lq * p->heads;
-    return launch(attention_combine_kernel, dim3(blocks_for(items, WARPS)), THREADS, 0, stream, p);
+    const int64_t elements = (int64_t)p->batch * p->lq * p->heads * p->dv_out;
+    return p->fours ? launch(attention_combine_kernel<4>, dim3(blocks_for(elements / 4, THREADS)),
+                             THREADS, 0, stream, p)
+                    : launch(attention_combine_kernel<1>, dim3(blocks_for(elements, THREADS)),
+                             THREADS, 0, stream, p);
 }

@@ -108,6 +108,14 @@ static __device__ __forceinline__ uint64_t matrix_descriptor(const void *at)
            swizzle_128 << 62;
 }
 
+/* The same for an operand of more than 64 columns side by side: the next 64 begin next_columns
+ * bytes further. */
+static __device__ __forceinline__ uint64_t wide_descriptor(const void *at, int next_columns)
+{
+    const uint64_t unused = 1;
+    return (matrix_descriptor(at) ^ unused << 16) | (uint64_t)(next_columns >> 4 & 0x3fff) << 16;
+}
+
 static __device__ __forceinline__ void wgmma_fence(void)
 {
 #if HOPPER
@@ -181,6 +189,9 @@ template <int N> static __device__ __forceinline__ void registers_grow_to(void)
 #define NAMES_112                                                                                  \
     NAMES_96 ", %96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109"    \
              ", %110, %111"
+#define NAMES_128                                                                                  \
+    NAMES_112 ", %112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124"     \
+              ", %125, %126, %127"
 
 /* d (64 x N) = a b^T, plus d where add: a 64 x 16 and b N x 16, both with k side by side. */
 template <int N>
@@ -233,14 +244,34 @@ static __device__ __forceinline__ void wgmma_64x64_registers(float *d, const uin
 #endif
 }
 
-/* The same with 32 columns. */
-static __device__ __forceinline__ void wgmma_64x32_registers(float *d, const uint32_t a[4],
+/* The same with 96, 128 and 256 columns, b by wide_descriptor. */
+static __device__ __forceinline__ void wgmma_64x96_registers(float *d, const uint32_t a[4],
                                                              uint64_t b)
 {
 #if HOPPER
-    asm volatile("wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {" NAMES_16
-                 "}, {%16, %17, %18, %19}, %20, 1, 1, 1, 1;"
-                 : OUT_8(d, 0), OUT_8(d, 8)
+    asm volatile("wgmma.mma_async.sync.aligned.m64n96k16.f32.bf16.bf16 {" NAMES_48
+                 "}, {%48, %49, %50, %51}, %52, 1, 1, 1, 1;"
+                 : OUT_32(d, 0), OUT_8(d, 32), OUT_8(d, 40)
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+#endif
+}
+static __device__ __forceinline__ void wgmma_64x128_registers(float *d, const uint32_t a[4],
+                                                              uint64_t b)
+{
+#if HOPPER
+    asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {" NAMES_64
+                 "}, {%64, %65, %66, %67}, %68, 1, 1, 1, 1;"
+                 : OUT_32(d, 0), OUT_32(d, 32)
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+#endif
+}
+static __device__ __forceinline__ void wgmma_64x256_registers(float *d, const uint32_t a[4],
+                                                              uint64_t b)
+{
+#if HOPPER
+    asm volatile("wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {" NAMES_128
+                 "}, {%128, %129, %130, %131}, %132, 1, 1, 1, 1;"
+                 : OUT_32(d, 0), OUT_32(d, 32), OUT_32(d, 64), OUT_32(d, 96)
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
 #endif
 }
@@ -255,5 +286,6 @@ static __device__ __forceinline__ void wgmma_64x32_registers(float *d, const uin
 #undef NAMES_64
 #undef NAMES_96
 #undef NAMES_112
+#undef NAMES_128
 
 #endif

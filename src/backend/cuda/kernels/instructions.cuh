@@ -115,4 +115,18 @@ template <int N_LEFT> static __device__ __forceinline__ void copy_wait(void)
     asm volatile("cp.async.wait_group %0;" : : "n"(N_LEFT) : "memory");
 }
 
+/* ---- barriers of some of a block's threads; barrier 0 is __syncthreads' ---- */
+
+/* Waits until n_threads, a multiple of 32, have come or said that they had. */
+static __device__ __forceinline__ void barrier_wait(int id, int n_threads)
+{
+    asm volatile("bar.sync %0, %1;" : : "r"(id), "r"(n_threads) : "memory");
+}
+
+/* Says so and goes on. */
+static __device__ __forceinline__ void barrier_arrive(int id, int n_threads)
+{
+    asm volatile("bar.arrive %0, %1;" : : "r"(id), "r"(n_threads) : "memory");
+}
+
 #endif

@@ -307,6 +307,7 @@ typedef struct attention_params {
     int32_t batch, heads, dk, dv; /* elements of a head of k and v as they lie in memory */
     int32_t dv_out;               /* of v without what pads it */
     int32_t pairs; /* dv_out is even, and out takes two elements at once; not for fp32's kernel */
+    int32_t fours; /* the same of four */
     int32_t lq, lk, key_batches; /* key_batches: 1 or batch */
     float scale;
     dev_grid q_grid, k_grid;
@@ -319,7 +320,8 @@ typedef struct attention_params {
     /* Keys are cut into n_splits parts whose results attention_combine joins; 1: written at once.
      */
     int32_t n_splits;
-    float *partial; /* [n_splits][batch][heads][lq][dv_out + 2]: sums, then maximum and total */
+    float *partial;      /* sums: [n_splits][batch][heads][lq][dv_out] */
+    float *peaks;        /* maximum and total: [n_splits][batch][heads][lq][2] */
     int32_t split_cells; /* cells of a part, a multiple of attention_tile_keys */
 } attention_params;
 cudaError_t attention_simt_launch(const void *params, cudaStream_t stream);
@@ -332,6 +334,14 @@ cudaError_t attention_few_launch(const void *params, cudaStream_t stream);
 int attention_few_suits(int heads, int d, int lq, int lk); /* whether there is a kernel */
 /* Queries and keys of a block's tile for such heads; false where there is no kernel. */
 int attention_mma_tile(int dk, int dv, int *queries, int *keys);
+
+/* The same for windows of few keys, all of which a block holds. */
+typedef struct attention_windows_params {
+    attention_params a;
+    int32_t wide_out; /* out is bf16 and takes 8 elements of a head at once */
+} attention_windows_params;
+cudaError_t attention_windows_launch(const void *params, cudaStream_t stream);
+int attention_windows_suit(const attention_params *params);
 
 /* Rows of heads of d elements to bf16 heads of d_padded, zeros behind, rotated where rope says. */
 typedef struct pack_params {
@@ -350,15 +360,23 @@ cudaError_t pack_launch(const void *params, cudaStream_t stream);
 
 /* Which tiles of keys hold keys that take part, for each row of key_valid. */
 typedef struct attention_tiles_params {
-    dev_rows valid;
+    dev_rows valid;                     /* fp32 */
     int32_t batches, lk, keys, n_tiles; /* n_tiles tiles of `keys` keys cover lk */
     float *bias;                        /* [batches][n_tiles * keys]: 0, or -infinity */
     int32_t *list; /* [batches][1 + n_tiles]: how many there are, then 2 * tile, + 1 where some key
                       of the tile takes no part */
 } attention_tiles_params;
-cudaError_t attention_tiles_launch(const void *params, cudaStream_t stream);
-
 enum { HOPPER_MAX_TILES = 4096 };
+
+/* What has to be done before attention, in one launch. */
+typedef struct attention_operands_params {
+    int32_t n_parts;
+    uint32_t part_blocks[3]; /* the launch fills them in */
+    pack_params parts[3];
+    attention_tiles_params tiles; /* batches 0: all tiles count */
+} attention_operands_params;
+cudaError_t attention_operands_launch(const void *params, cudaStream_t stream);
+
 typedef struct attention_hopper_params {
     KERNEL_ALIGN_64 unsigned char q_map[TENSOR_MAP_BYTES];
     KERNEL_ALIGN_64 unsigned char k_map[TENSOR_MAP_BYTES];

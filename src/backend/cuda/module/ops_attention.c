@@ -1,5 +1,6 @@
 /* Attention: which kernel, and what it needs of its operands. */
 #include "backend/cuda/module/executable.h"
+#include "backend/cuda/module/weights.h"
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -37,7 +38,15 @@ static roto_status pack_pad(dev_site *site, int input, int64_t padded, dev_ptr *
     if (!site->in[input].at.data)
         return ROTO_OK;
     dev_operand row = site->in[input];
-    const pack_wish wish = {.heads = site->node->attr.attention.heads, .padded = padded};
+    const int heads = site->node->attr.attention.heads;
+    if (row.constant) { /* once and for all */
+        const weight_order order = {.data = row.constant,
+                                    .outputs = heads,
+                                    .taps = 1,
+                                    .channels = shape_last(&row.shape) / heads};
+        return weights_upload_bf16(site, &order, padded, &out->data);
+    }
+    const pack_wish wish = {.heads = heads, .padded = padded};
     dev_rows packed;
     row.row_stride = shape_last(&row.shape);
     ROTO_TRY(site_pack(site, &row, &wish, &packed));
@@ -65,7 +74,7 @@ static bool suits_hopper(const dev_site *site, const attention_params *p)
 {
     int queries = 0, keys = 0;
     return site->compute_capability == 90 && !site->only_common &&
-           !site->node->attr.attention.window_h && p->scale > 0 &&
+           !site->node->attr.attention.window_h && p->scale > 0 && !p->valid.at.is_bf16 &&
            (!p->valid.at.data || p->key_batches == p->batch || p->valid_batches == 1) &&
            attention_hopper_tile(p->dk, p->dv, &queries, &keys) && (int64_t)p->lq * 2 >= queries &&
            divide_up(p->lk, keys) <= HOPPER_MAX_TILES;
@@ -78,32 +87,52 @@ static bool suits_few(const dev_site *site, const attention_params *p)
            operand_aligned(&site->out, 4) && attention_few_suits(p->heads, p->dk, p->lq, p->lk);
 }
 
-static roto_status pack_operands(dev_site *site, attention_params *p)
+/* q, k and v as the kernels want them, and the steps of that but for their launch. */
+static roto_status plan_operands(dev_site *site, attention_params *p,
+                                 attention_operands_params *before)
 {
     const attention_attr *a = &site->node->attr.attention;
-    pack_wish wish = {.heads = p->heads, .padded = divide_up(p->dk, 8) * 8};
-    wish.rope = p->rope_q;
-    wish.tokens = wish.rope_tokens = wish.rope_rows = p->lq;
-    ROTO_TRY(site_pack(site, &site->in[0], &wish, &p->q));
+    const int32_t padded_k = (int32_t)divide_up(p->dk, 8) * 8,
+                  padded_v = (int32_t)divide_up(p->dv, 8) * 8;
     /* What is behind keys that take no part must not reach the sums: 0 times infinity would. The
      * mma.sync kernel looks at each key, wgmma cannot. */
     const dev_operand *valid =
         p->valid.at.data && suits_hopper(site, p) && !suits_few(site, p) ? &site->in[5] : NULL;
-    wish.valid = valid;
-    wish.rope = p->rope_k;
-    wish.tokens = p->lk;
-    wish.rope_tokens = a->rope_keys;
-    wish.rope_rows = p->rope_rows;
-    ROTO_TRY(site_pack(site, &site->in[1], &wish, &p->k));
-    ROTO_TRY(pack_pad(site, 6, wish.padded, &p->pad_k));
-    p->dk = (int32_t)wish.padded;
-    wish = (pack_wish){
-        .heads = p->heads, .padded = divide_up(p->dv, 8) * 8, .tokens = p->lk, .valid = valid};
-    ROTO_TRY(site_pack(site, &site->in[2], &wish, &p->v));
-    ROTO_TRY(pack_pad(site, 7, wish.padded, &p->pad_v));
-    p->dv = (int32_t)wish.padded;
+    const pack_wish wishes[3] = {
+        {.heads = p->heads,
+         .padded = padded_k,
+         .rope = p->rope_q,
+         .tokens = p->lq,
+         .rope_tokens = p->lq,
+         .rope_rows = p->lq},
+        {.heads = p->heads,
+         .padded = padded_k,
+         .rope = p->rope_k,
+         .tokens = p->lk,
+         .rope_tokens = a->rope_keys,
+         .rope_rows = p->rope_rows,
+         .valid = valid},
+        {.heads = p->heads, .padded = padded_v, .tokens = p->lk, .valid = valid}};
+    dev_rows *const rows[3] = {&p->q, &p->k, &p->v};
+    for (int i = 0; i < 3; i++) {
+        pack_params *part = &before->parts[before->n_parts];
+        ROTO_TRY(site_plan_pack(site, &site->in[i], &wishes[i], rows[i], part));
+        before->n_parts += part->out != NULL;
+    }
+    ROTO_TRY(pack_pad(site, 6, padded_k, &p->pad_k));
+    ROTO_TRY(pack_pad(site, 7, padded_v, &p->pad_v));
+    p->dk = padded_k;
+    p->dv = padded_v;
     p->rope_q = p->rope_k = NULL;
     return ROTO_OK;
+}
+
+static roto_status add_operands(dev_site *site, const attention_operands_params *before)
+{
+    if (before->n_parts == 0 && before->tiles.batches == 0)
+        return ROTO_OK;
+    return site_add(site, "attention.operands", attention_operands_launch, before, sizeof(*before),
+                    0);
 }
 
 /* Memory for the parts of a result, and the step that joins them after `p`'s. */
@@ -112,7 +141,8 @@ static void place_partial(dev_site *site, attention_params *p)
     if (p->n_splits < 2)
         return;
     const int64_t items = (int64_t)p->n_splits * p->batch * p->heads * p->lq;
-    p->partial = site_workspace(site, (size_t)(items * (p->dv_out + 2)) * sizeof(float));
+    p->partial = site_workspace(site, (size_t)(items * p->dv_out) * sizeof(float));
+    p->peaks = site_workspace(site, (size_t)(items * 2) * sizeof(float));
 }
 
 static roto_status add_join(dev_site *site, const attention_params *p)
@@ -132,18 +162,19 @@ static roto_status add_mma(dev_site *site, attention_params *p, int64_t flops)
     return add_join(site, p);
 }
 
-/* Adds the step that finds out which tiles of keys count. */
-static roto_status find_tiles(dev_site *site, int keys, attention_hopper_params *p)
+/* Has it found out which tiles of keys count. */
+static void find_tiles(dev_site *site, int keys, attention_hopper_params *p,
+                       attention_operands_params *before)
 {
-    attention_tiles_params tiles = {.valid = p->a.valid,
-                                    .batches = p->a.valid_batches,
-                                    .lk = p->a.lk,
-                                    .keys = keys,
-                                    .n_tiles = p->n_tiles};
-    const size_t n = (size_t)tiles.batches * (size_t)tiles.n_tiles;
-    p->bias = tiles.bias = site_workspace(site, n * (size_t)keys * sizeof(float));
-    p->list = tiles.list = site_workspace(site, (n + (size_t)tiles.batches) * sizeof(int32_t));
-    return site_add(site, "attention.tiles", attention_tiles_launch, &tiles, sizeof(tiles), 0);
+    attention_tiles_params *const tiles = &before->tiles;
+    *tiles = (attention_tiles_params){.valid = p->a.valid,
+                                      .batches = p->a.valid_batches,
+                                      .lk = p->a.lk,
+                                      .keys = keys,
+                                      .n_tiles = p->n_tiles};
+    const size_t n = (size_t)tiles->batches * (size_t)tiles->n_tiles;
+    p->bias = tiles->bias = site_workspace(site, n * (size_t)keys * sizeof(float));
+    p->list = tiles->list = site_workspace(site, (n + (size_t)tiles->batches) * sizeof(int32_t));
 }
 
 /* The same where all keys do. */
@@ -171,7 +202,8 @@ static roto_status upload_tiles(dev_site *site, int keys, attention_hopper_param
     return status;
 }
 
-static roto_status add_hopper(dev_site *site, const attention_params *a, int64_t flops)
+static roto_status add_hopper(dev_site *site, const attention_params *a,
+                              attention_operands_params *before, int64_t flops)
 {
     attention_hopper_params p = {.a = *a};
     int queries = 0, keys = 0;
@@ -179,20 +211,34 @@ static roto_status add_hopper(dev_site *site, const attention_params *a, int64_t
     choose_splits(site, &p.a, queries, keys);
     place_partial(site, &p.a);
     p.n_tiles = (int32_t)divide_up(a->lk, keys);
-    ROTO_TRY(a->valid.at.data ? find_tiles(site, keys, &p) : upload_tiles(site, keys, &p));
+    if (a->valid.at.data)
+        find_tiles(site, keys, &p, before);
+    else
+        ROTO_TRY(upload_tiles(site, keys, &p));
     if (!site->e->measuring)
         DEVICE_TRY(attention_hopper_maps(&p), "describing the tensors of attention '%s'",
                    site->node->name);
+    ROTO_TRY(add_operands(site, before));
     ROTO_TRY(site_add(site, "attention.wgmma", attention_hopper_launch, &p, sizeof(p), flops));
     return add_join(site, &p.a);
 }
 
 static roto_status add_bf16(dev_site *site, attention_params *p, int64_t flops)
 {
-    ROTO_TRY(pack_operands(site, p));
+    attention_operands_params before = {.n_parts = 0};
+    ROTO_TRY(plan_operands(site, p, &before));
+    if (suits_hopper(site, p) && !suits_few(site, p))
+        return add_hopper(site, p, &before, flops);
+    ROTO_TRY(add_operands(site, &before));
     if (suits_few(site, p))
         return site_add(site, "attention.few", attention_few_launch, p, sizeof(*p), flops);
-    return suits_hopper(site, p) ? add_hopper(site, p, flops) : add_mma(site, p, flops);
+    attention_windows_params windows = {.a = *p,
+                                        .wide_out = p->out.at.is_bf16 && p->dv_out % 8 == 0 &&
+                                                    operand_aligned(&site->out, 8)};
+    if (site->node->attr.attention.window_h && attention_windows_suit(p))
+        return site_add(site, "attention.windows", attention_windows_launch, &windows,
+                        sizeof(windows), flops);
+    return add_mma(site, p, flops);
 }
 
 roto_status attention_prepare(dev_site *site)
@@ -218,6 +264,7 @@ roto_status attention_prepare(dev_site *site)
                           .n_splits = 1};
     p.dv_out = p.dv;
     p.pairs = p.dv_out % 2 == 0 && operand_aligned(&site->out, 2);
+    p.fours = p.dv_out % 4 == 0 && operand_aligned(&site->out, 4);
     if (p.valid.at.data)
         p.valid_batches = (int32_t)site->in[5].shape.dim[0];
     ROTO_TRY(site_constant(site, 3, &p.rope_q));

@@ -87,15 +87,17 @@ roto_status site_epilogue(dev_site *site, const epilogue *epi, dev_epilogue *out
     return site_constant(site, 2, &out->bias);
 }
 
-roto_status site_pack(dev_site *site, const dev_operand *x, const pack_wish *wish, dev_rows *out)
+roto_status site_plan_pack(dev_site *site, const dev_operand *x, const pack_wish *wish,
+                           dev_rows *out, pack_params *p)
 {
     const int64_t d = shape_last(&x->shape) / wish->heads, rows = shape_rows(&x->shape);
     if (x->at.is_bf16 && d == wish->padded && !wish->rope && !wish->valid &&
         operand_aligned(x, 8)) {
         *out = rows_of(x);
+        p->out = NULL;
         return ROTO_OK;
     }
-    pack_params p = {
+    *p = (pack_params){
         .x = rows_of(x),
         .rows = (int32_t)rows,
         .heads = wish->heads,
@@ -108,13 +110,20 @@ roto_status site_pack(dev_site *site, const dev_operand *x, const pack_wish *wis
         .rope_rows = (int32_t)(wish->rope_rows ? wish->rope_rows : 1),
     };
     if (wish->valid) {
-        p.valid = rows_of(wish->valid);
-        p.valid_batches = (int32_t)wish->valid->shape.dim[0];
+        p->valid = rows_of(wish->valid);
+        p->valid_batches = (int32_t)wish->valid->shape.dim[0];
     }
     const int64_t width = wish->heads * wish->padded;
     if (rows * width > INT32_MAX)
         return site_refuse(site, "more than 2^31 elements");
-    p.out = site_workspace(site, (size_t)(rows * width) * sizeof(uint16_t));
-    *out = (dev_rows){{p.out, 1}, width};
-    return site_add(site, wish->rope ? "pack.rope" : "pack", pack_launch, &p, sizeof(p), 0);
+    p->out = site_workspace(site, (size_t)(rows * width) * sizeof(uint16_t));
+    *out = (dev_rows){{p->out, 1}, width};
+    return ROTO_OK;
+}
+
+roto_status site_pack(dev_site *site, const dev_operand *x, const pack_wish *wish, dev_rows *out)
+{
+    pack_params p;
+    ROTO_TRY(site_plan_pack(site, x, wish, out, &p));
+    return p.out ? site_add(site, "pack", pack_launch, &p, sizeof(p), 0) : ROTO_OK;
 }

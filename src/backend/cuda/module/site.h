@@ -73,6 +73,10 @@ typedef struct pack_wish {
 } pack_wish;
 roto_status site_pack(dev_site *site, const dev_operand *x, const pack_wish *wish, dev_rows *out);
 
+/* The same, but for the launch: parameters of it, p->out NULL where there is nothing to do. */
+roto_status site_plan_pack(dev_site *site, const dev_operand *x, const pack_wish *wish,
+                           dev_rows *out, pack_params *p);
+
 /* ROTO_ERROR_UNSUPPORTED naming operator and node. */
 roto_status site_refuse(const dev_site *site, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
