@@ -4,8 +4,8 @@
 #include "backend/cuda/module/blas.h"
 #include "backend/cuda/module/conv_patch.h"
 #include "backend/cuda/module/conv_tiny.h"
-#include "backend/cuda/module/linear_few.h"
 #include "backend/cuda/module/hopper_choice.h"
+#include "backend/cuda/module/linear_few.h"
 #include "backend/cuda/module/weights.h"
 #include "base/error.h"
 
