@@ -196,6 +196,20 @@ void team_run(team *t, team_program *program)
     pthread_mutex_unlock(&t->run_lock);
 }
 
+void team_run_tasks(team *t, team_program *program, int n_tasks)
+{
+    if (!t || t->n_threads < 2 || n_tasks < 2) {
+        for (int task = 0; task < n_tasks; task++)
+            program->run(program->user, 0, task, 0);
+        return;
+    }
+    if (program->steps->n_tasks != n_tasks) {
+        team_forget(t);
+        program->steps->n_tasks = n_tasks;
+    }
+    team_run(t, program);
+}
+
 void team_forget(team *t)
 {
     pthread_mutex_lock(&t->lock);

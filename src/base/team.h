@@ -29,7 +29,7 @@ typedef struct team_step {
 } team_step;
 
 /* Memory for the steps is the caller's, must be zeroed before the first run apart from n_tasks, and
- * must stay until team_forget(). */
+ * must stay, and n_tasks as it is, until team_forget(). */
 typedef struct team_program {
     team_step *steps;
     int n_steps;
@@ -43,6 +43,11 @@ int team_n_threads(const team *t);
 
 /* Executes the program; returns when every task has ended. One run at a time, from any thread. */
 void team_run(team *t, team_program *program);
+
+/* Executes a program of one step, which may have another number of tasks each time; of fewer than
+ * two, or without a team (NULL), the caller does all, as worker 0. Sets steps->n_tasks: a worker
+ * that the system schedules late may still look at what the run before had there. */
+void team_run_tasks(team *t, team_program *program, int n_tasks);
 
 /* Waits until no worker looks at any earlier program, so that its memory can go. */
 void team_forget(team *t);

@@ -3,29 +3,33 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/file.h"
+#include "format/image_planes.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct plane_rule {
-    int n_planes;
-    int32_t row_bytes[3];
-} plane_rule;
-
-static plane_rule rule_of(const roto_image *image)
+int image_plane_sizes(const roto_image *image, image_plane_size out[IMAGE_MAX_PLANES])
 {
-    int32_t chroma_width = (image->width + 1) / 2;
+    const size_t w = (size_t)image->width, half_w = (w + 1) / 2;
+    const image_plane_size none = {0, 0}, luma = {image->height, w};
+    const int32_t half_h = (image->height + 1) / 2;
+    out[0] = luma;
+    out[1] = out[2] = none;
     switch (image->format) {
     case ROTO_PIXEL_RGB8:
-        return (plane_rule){1, {image->width * 3}};
+        out[0].row_bytes = w * 3;
+        return 1;
     case ROTO_PIXEL_GRAY8:
-        return (plane_rule){1, {image->width}};
+        return 1;
     case ROTO_PIXEL_YUV420P:
-        return (plane_rule){3, {image->width, chroma_width, chroma_width}};
+        out[1] = out[2] = (image_plane_size){half_h, half_w};
+        return 3;
     case ROTO_PIXEL_NV12:
-        return (plane_rule){2, {image->width, chroma_width * 2}};
+        out[1] = (image_plane_size){half_h, half_w * 2};
+        return 2;
     }
-    return (plane_rule){0};
+    out[0] = none;
+    return 0;
 }
 
 roto_status roto_image_check(const roto_image *image)
@@ -36,17 +40,18 @@ roto_status roto_image_check(const roto_image *image)
         image->height > ROTO_IMAGE_MAX_PX)
         return roto_fail(ROTO_ERROR_ARGUMENT, "image of %d x %d pixels; each must be 1..%d",
                          image->width, image->height, ROTO_IMAGE_MAX_PX);
-    plane_rule rule = rule_of(image);
-    if (rule.n_planes == 0)
+    image_plane_size sizes[IMAGE_MAX_PLANES];
+    const int n_planes = image_plane_sizes(image, sizes);
+    if (n_planes == 0)
         return roto_fail(ROTO_ERROR_ARGUMENT, "image has unknown pixel format %d",
                          (int)image->format);
-    for (int i = 0; i < rule.n_planes; i++) {
+    for (int i = 0; i < n_planes; i++) {
         if (!image->plane[i])
             return roto_fail(ROTO_ERROR_ARGUMENT, "image plane %d is NULL", i);
-        if (image->stride_bytes[i] < rule.row_bytes[i])
+        if (image->stride_bytes[i] < (ptrdiff_t)sizes[i].row_bytes)
             return roto_fail(ROTO_ERROR_ARGUMENT,
-                             "image plane %d has a stride of %td bytes, its rows need %d", i,
-                             image->stride_bytes[i], rule.row_bytes[i]);
+                             "image plane %d has a stride of %td bytes, its rows need %zu", i,
+                             image->stride_bytes[i], sizes[i].row_bytes);
     }
     bool is_yuv = image->format == ROTO_PIXEL_YUV420P || image->format == ROTO_PIXEL_NV12;
     if (is_yuv && (unsigned)image->matrix > ROTO_COLOR_BT2020)

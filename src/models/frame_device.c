@@ -3,8 +3,10 @@
 #include "backend/picture.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "format/image_planes.h"
 #include "models/antialias.h"
 #include "models/color.h"
+#include "models/frame_input.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,10 +64,7 @@ roto_status frame_device_new(const backend_table *table, backend *b, int32_t wid
                         .height = height,
                         .n_sizes = n_sizes,
                         .team = t};
-    for (int i = 0; i < 3; i++) {
-        f->gain[i] = (float)(1 / (255.0 * (double)std[i]));
-        f->offset[i] = (float)(-(double)mean[i] / (double)std[i]);
-    }
+    frame_input_scale(mean, std, f->gain, f->offset);
     f->sizes = memory_new_array((size_t)n_sizes, sizeof(*f->sizes));
     f->program = (team_program){.n_steps = 1, .run = copy_task, .user = f};
     f->program.steps = memory_new_aligned(sizeof(*f->program.steps));
@@ -73,7 +72,6 @@ roto_status frame_device_new(const backend_table *table, backend *b, int32_t wid
         frame_device_free(f);
         return ROTO_ERROR_MEMORY;
     }
-    memset(f->program.steps, 0, sizeof(*f->program.steps));
     *out = f;
     return ROTO_OK;
 }
@@ -185,34 +183,24 @@ static void copy_rows(frame_device *f)
     int32_t n = 0;
     for (int i = 0; i < PICTURE_MAX_PLANES; i++)
         n += f->rows[i].n;
-    f->program.steps->n_tasks = (n + TASK_ROWS - 1) / TASK_ROWS;
-    if (f->team) {
-        team_run(f->team, &f->program);
-        return;
-    }
-    for (int task = 0; task < f->program.steps->n_tasks; task++)
-        copy_task(f, 0, task, 0);
+    team_run_tasks(f->team, &f->program, (n + TASK_ROWS - 1) / TASK_ROWS);
 }
 
 /* The image's planes, and at which bytes they are to be. Returns the bytes of all. */
 static size_t list_planes(const roto_image *image, plane_rows rows[PICTURE_MAX_PLANES],
                           size_t at[PICTURE_MAX_PLANES])
 {
-    const int32_t half_w = (image->width + 1) / 2, half_h = (image->height + 1) / 2;
-    const bool yuv = image->format == ROTO_PIXEL_YUV420P, nv12 = image->format == ROTO_PIXEL_NV12;
-    const size_t row_bytes[PICTURE_MAX_PLANES] = {(size_t)image->width *
-                                                      (image->format == ROTO_PIXEL_RGB8 ? 3 : 1),
-                                                  (size_t)half_w * (nv12 ? 2 : 1), (size_t)half_w};
-    const int32_t n_rows[PICTURE_MAX_PLANES] = {image->height, yuv || nv12 ? half_h : 0,
-                                                yuv ? half_h : 0};
+    image_plane_size sizes[IMAGE_MAX_PLANES];
+    image_plane_sizes(image, sizes);
     size_t total = 0;
     for (int i = 0; i < PICTURE_MAX_PLANES; i++) {
         rows[i] = (plane_rows){.from = image->plane[i],
                                .from_stride = image->stride_bytes[i],
-                               .bytes = row_bytes[i],
-                               .n = n_rows[i]};
+                               .bytes = sizes[i].row_bytes,
+                               .n = sizes[i].rows};
         at[i] = total;
-        total += (row_bytes[i] * (size_t)n_rows[i] + PLANE_ALIGN - 1) / PLANE_ALIGN * PLANE_ALIGN;
+        total += (sizes[i].row_bytes * (size_t)sizes[i].rows + PLANE_ALIGN - 1) / PLANE_ALIGN *
+                 PLANE_ALIGN;
     }
     return total;
 }

@@ -79,8 +79,15 @@ static roto_status make_room(frame_input *f)
     f->program.steps = memory_new_aligned(sizeof(*f->program.steps));
     if (!f->program.steps)
         return ROTO_ERROR_MEMORY;
-    f->program.steps->n_tasks = (f->height + TASK_ROWS - 1) / TASK_ROWS;
     return ROTO_OK;
+}
+
+void frame_input_scale(const float mean[3], const float std[3], float gain[3], float offset[3])
+{
+    for (int i = 0; i < 3; i++) {
+        gain[i] = (float)(1 / (255.0 * (double)std[i]));
+        offset[i] = (float)(-(double)mean[i] / (double)std[i]);
+    }
 }
 
 roto_status frame_input_new(int32_t width, int32_t height, const float mean[3], const float std[3],
@@ -92,10 +99,7 @@ roto_status frame_input_new(int32_t width, int32_t height, const float mean[3], 
         return ROTO_ERROR_MEMORY;
     f->width = width;
     f->height = height;
-    for (int i = 0; i < 3; i++) {
-        f->gain[i] = (float)(1 / (255.0 * (double)std[i]));
-        f->offset[i] = (float)(-(double)mean[i] / (double)std[i]);
-    }
+    frame_input_scale(mean, std, f->gain, f->offset);
     f->team = t;
     const roto_status status = make_room(f);
     if (status != ROTO_OK) {
@@ -235,11 +239,6 @@ roto_status frame_input_fill(frame_input *f, const roto_image *image, float *out
     f->out = out;
     if (image->format == ROTO_PIXEL_YUV420P || image->format == ROTO_PIXEL_NV12)
         f->matrix = color_yuv_of(image);
-    if (f->team) {
-        team_run(f->team, &f->program);
-        return ROTO_OK;
-    }
-    for (int task = 0; task < f->program.steps->n_tasks; task++)
-        fill_task(f, 0, task, 0);
+    team_run_tasks(f->team, &f->program, (f->height + TASK_ROWS - 1) / TASK_ROWS);
     return ROTO_OK;
 }

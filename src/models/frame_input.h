@@ -8,6 +8,9 @@
 
 typedef struct frame_input frame_input;
 
+/* A channel's value is byte * gain + offset, which is (byte / 255 - mean) / std. */
+void frame_input_scale(const float mean[3], const float std[3], float gain[3], float offset[3]);
+
 /* For an input of width x height; a channel's value is (byte / 255 - mean) / std, in RGB order.
  * Rows are shared out among the team, which has to outlive it; NULL: the caller alone. */
 roto_status frame_input_new(int32_t width, int32_t height, const float mean[3], const float std[3],

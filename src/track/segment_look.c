@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "format/image_planes.h"
 
 #include <string.h>
 
@@ -17,45 +18,23 @@ static roto_status prepare_inputs(roto_segmenter *s)
     return ROTO_OK;
 }
 
-/* Rows of a plane, and bytes of each. */
-static void plane_size(const roto_image *image, int plane, int32_t *rows, size_t *bytes)
-{
-    const int32_t half_w = (image->width + 1) / 2, half_h = (image->height + 1) / 2;
-    *rows = 0;
-    *bytes = 0;
-    if (plane == 0) {
-        *rows = image->height;
-        *bytes = (size_t)image->width * (image->format == ROTO_PIXEL_RGB8 ? 3 : 1);
-    } else if (image->format == ROTO_PIXEL_YUV420P) {
-        *rows = half_h;
-        *bytes = (size_t)half_w;
-    } else if (image->format == ROTO_PIXEL_NV12 && plane == 1) {
-        *rows = half_h;
-        *bytes = (size_t)half_w * 2;
-    }
-}
-
 /* Keeps the frame: a prompt for it may need another view. */
 static roto_status hold(roto_segmenter *s, const roto_image *image)
 {
+    image_plane_size sizes[IMAGE_MAX_PLANES];
+    image_plane_sizes(image, sizes);
     size_t total = 0;
-    for (int i = 0; i < 3; i++) {
-        int32_t rows;
-        size_t bytes;
-        plane_size(image, i, &rows, &bytes);
-        total += (size_t)rows * bytes;
-    }
+    for (int i = 0; i < IMAGE_MAX_PLANES; i++)
+        total += (size_t)sizes[i].rows * sizes[i].row_bytes;
     if (!memory_grow((void **)&s->held_bytes, &s->held_capacity, total, 1))
         return ROTO_ERROR_MEMORY;
     s->held = *image;
     uint8_t *to = s->held_bytes;
-    for (int i = 0; i < 3; i++) {
-        int32_t rows;
-        size_t bytes;
-        plane_size(image, i, &rows, &bytes);
-        s->held.plane[i] = rows ? to : NULL;
+    for (int i = 0; i < IMAGE_MAX_PLANES; i++) {
+        const size_t bytes = sizes[i].row_bytes;
+        s->held.plane[i] = sizes[i].rows ? to : NULL;
         s->held.stride_bytes[i] = (ptrdiff_t)bytes;
-        for (int32_t y = 0; y < rows; y++, to += bytes)
+        for (int32_t y = 0; y < sizes[i].rows; y++, to += bytes)
             memcpy(to, image->plane[i] + y * image->stride_bytes[i], bytes);
     }
     return ROTO_OK;

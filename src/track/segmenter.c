@@ -178,8 +178,10 @@ roto_status segmenter_new(sam2_model *model, const roto_segmenter_params *params
     s->spare = memory_new_array((size_t)s->params.max_objects, sizeof(*s->spare));
     s->due = memory_new_array((size_t)s->params.max_objects, sizeof(*s->due));
     s->segments = memory_new_array((size_t)s->params.max_objects, sizeof(*s->segments));
-    s->each.step = memory_new_aligned(sizeof(*s->each.step));
-    if (!s->objects || !s->spare || !s->due || !s->segments || !s->each.step)
+    if (!s->objects || !s->spare || !s->due || !s->segments)
+        goto fail;
+    status = segment_each_begin(s);
+    if (status != ROTO_OK)
         goto fail;
     describe(s);
     *out = s;
@@ -306,7 +308,6 @@ void roto_segmenter_close(roto_segmenter *s)
     free(s->objects);
     free(s->spare);
     free(s->due);
-    free(s->each.step);
     free(s->segments);
     free(s);
 }

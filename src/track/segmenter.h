@@ -74,7 +74,6 @@ typedef void segment_each_fn(roto_segmenter *s, segment_object *o, int32_t index
 typedef struct segment_each_work {
     segment_object *const *objects;
     segment_each_fn *fn;
-    team_step *step; /* owned */
     team_program program;
 } segment_each_work;
 
@@ -179,6 +178,7 @@ void segment_bring(roto_segmenter *s, segment_object *o);
 const float *segment_shown(roto_segmenter *s, segment_object *o);
 
 /* segment_each.c: does it for all of them, by all threads; returns when it is done. */
+roto_status segment_each_begin(roto_segmenter *s); /* once, before the first */
 void segment_each(roto_segmenter *s, segment_object *const *objects, int32_t n,
                   segment_each_fn *fn);
 void segment_each_end(roto_segmenter *s); /* before the team or the segmenter goes */

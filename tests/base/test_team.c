@@ -62,6 +62,39 @@ static void every_task_runs_once_after_all_earlier_steps(void **state)
     }
 }
 
+static void count_task(void *user, int step, int task, int worker)
+{
+    int *const runs = user;
+    assert_int_equal(step, 0);
+    assert_true(worker >= 0);
+    runs[task]++;
+}
+
+static void the_number_of_tasks_may_change_from_run_to_run(void **state)
+{
+    (void)state;
+    enum { MOST_TASKS = 37 };
+    for (int n_threads = 0; n_threads <= 4; n_threads++) { /* 0: no team */
+        team *t = NULL;
+        if (n_threads > 0)
+            assert_int_equal(team_new(n_threads, &t), ROTO_OK);
+        int runs[MOST_TASKS] = {0}, expected[MOST_TASKS] = {0};
+        static team_step step;
+        memset(&step, 0, sizeof(step));
+        team_program program = {.steps = &step, .n_steps = 1, .run = count_task, .user = runs};
+        for (int run = 0; run < 300; run++) {
+            const int n_tasks = run * 7 % (MOST_TASKS + 1);
+            for (int task = 0; task < n_tasks; task++)
+                expected[task]++;
+            team_run_tasks(t, &program, n_tasks);
+            assert_memory_equal(runs, expected, sizeof(runs));
+        }
+        if (t)
+            team_forget(t);
+        team_free(t);
+    }
+}
+
 static void thread_counts_out_of_range_are_refused(void **state)
 {
     (void)state;
@@ -75,6 +108,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_task_runs_once_after_all_earlier_steps),
+        cmocka_unit_test(the_number_of_tasks_may_change_from_run_to_run),
         cmocka_unit_test(thread_counts_out_of_range_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
