@@ -143,21 +143,25 @@ static tensor_id vector(graph *g, const float *values, int64_t n)
     return graph_constant_borrow(g, "bias", DTYPE_F32, SHAPE(n), values);
 }
 
+static tensor_id apply_linear(graph *g, const linear_weights *l, tensor_id x, bool precise)
+{
+    const tensor_id in[4] = {
+        x, graph_constant_borrow(g, "weight", DTYPE_F32, SHAPE(l->n, l->k), l->weight),
+        l->bias ? vector(g, l->bias, l->n) : TENSOR_NONE, TENSOR_NONE};
+    const op_attr attr = {.linear = {.epi.residual = RESIDUAL_NONE, .precise = precise}};
+    return x == TENSOR_NONE || in[1] == TENSOR_NONE
+               ? TENSOR_NONE
+               : graph_node_add(g, OP_LINEAR, NULL, in, 4, &attr);
+}
+
 tensor_id linear_apply(graph *g, const linear_weights *l, tensor_id x)
 {
-    tensor_id weight = graph_constant_borrow(g, "weight", DTYPE_F32, SHAPE(l->n, l->k), l->weight);
-    return graph_linear(g, x, weight, l->bias ? vector(g, l->bias, l->n) : TENSOR_NONE);
+    return apply_linear(g, l, x, false);
 }
 
 tensor_id linear_apply_precise(graph *g, const linear_weights *l, tensor_id x)
 {
-    if (x == TENSOR_NONE)
-        return TENSOR_NONE;
-    const tensor_id in[4] = {
-        x, graph_constant_borrow(g, "weight", DTYPE_F32, SHAPE(l->n, l->k), l->weight),
-        l->bias ? vector(g, l->bias, l->n) : TENSOR_NONE, TENSOR_NONE};
-    const op_attr attr = {.linear = {.epi.residual = RESIDUAL_NONE, .precise = true}};
-    return graph_node_add(g, OP_LINEAR, NULL, in, 4, &attr);
+    return apply_linear(g, l, x, true);
 }
 
 tensor_id conv_apply(graph *g, const conv_weights *c, tensor_id x, const conv2d_attr *attr)

@@ -97,13 +97,6 @@ inline void tensor_copy_4d(void *to, const unsigned char *map, uint64_t *bar, in
     mbarrier_settle(b);
 }
 
-inline void next_kernel_may_start(void)
-{
-}
-inline void wait_for_kernel_before(void)
-{
-}
-
 /* ---- matrix products of a warpgroup ---- */
 
 inline uint64_t matrix_descriptor(const void *at)

@@ -9,10 +9,7 @@ static __device__ __forceinline__ void load8(const void *p, int64_t i, float v[8
 {
     const uint16_t *const from = (const uint16_t *)p + i;
     check_aligned(from, 16);
-    typedef struct alignas(16) four_pairs {
-        uint32_t pair[4];
-    } four_pairs;
-    const four_pairs bits = *(const four_pairs *)from;
+    const eight_bf16 bits = *(const eight_bf16 *)from;
 #pragma unroll
     for (int k = 0; k < 4; k++) {
         v[2 * k] = bf16_to_float((uint16_t)bits.pair[k]);

@@ -5,10 +5,6 @@ enum { THREADS = 256, WARPS = THREADS / 32 };
 
 /* ---- rows ---- */
 
-typedef struct alignas(16) packed_t {
-    uint32_t x[4];
-} packed_t;
-
 /* Eight elements a thread: finding them costs more than they do. */
 static __device__ __forceinline__ void pack(const pack_params &p, unsigned block)
 {
@@ -56,9 +52,9 @@ static __device__ __forceinline__ void pack(const pack_params &p, unsigned block
         }
     }
     uint32_t *const to = (uint32_t *)p.out + (int64_t)i * 4;
-    const packed_t packed = {{pack_bf16(v[0], v[1]), pack_bf16(v[2], v[3]), pack_bf16(v[4], v[5]),
-                              pack_bf16(v[6], v[7])}};
-    *(packed_t *)to = packed;
+    const eight_bf16 packed = {{pack_bf16(v[0], v[1]), pack_bf16(v[2], v[3]), pack_bf16(v[4], v[5]),
+                                pack_bf16(v[6], v[7])}};
+    *(eight_bf16 *)to = packed;
 }
 
 static __global__ void __launch_bounds__(THREADS) pack_kernel(const __grid_constant__ pack_params p)

@@ -36,33 +36,6 @@ static cudaError_t launch(void (*kernel)(P), dim3 grid, unsigned block, size_t s
 #endif
 }
 
-/* The same for a kernel that waits (wait_for_kernel_before) where it needs what earlier ones write:
- * it may begin before they have ended. */
-template <typename P>
-static cudaError_t launch_early(void (*kernel)(P), dim3 grid, unsigned block, size_t shared_bytes,
-                                cudaStream_t stream, const P *p)
-{
-#ifdef ROTO_CUDA_EMULATE
-    return launch(kernel, grid, block, shared_bytes, stream, p);
-#else
-    const cudaError_t error = cudaFuncSetAttribute(
-        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared_bytes);
-    if (error != cudaSuccess)
-        return error;
-    cudaLaunchAttribute early = {};
-    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    early.val.programmaticStreamSerializationAllowed = 1;
-    cudaLaunchConfig_t config = {};
-    config.gridDim = grid;
-    config.blockDim = dim3(block);
-    config.dynamicSmemBytes = shared_bytes;
-    config.stream = stream;
-    config.attrs = &early;
-    config.numAttrs = 1;
-    return cudaLaunchKernelEx(&config, kernel, *p);
-#endif
-}
-
 static inline unsigned blocks_for(int64_t items, int per_block)
 {
     return (unsigned)((items + per_block - 1) / per_block);
@@ -91,6 +64,11 @@ static __device__ __forceinline__ void store(dev_ptr p, int64_t i, float x)
 typedef struct alignas(16) float4_t {
     float x[4];
 } float4_t;
+
+/* Eight elements of bf16, the first in the lower half of the first pair. */
+typedef struct alignas(16) eight_bf16 {
+    uint32_t pair[4];
+} eight_bf16;
 
 typedef struct alignas(8) float2_t {
     float x[2];

@@ -70,7 +70,6 @@ static __device__ __forceinline__ void produce(const gemm_hopper_params *p, cons
                            block * DEPTH, 0, tile.column, 0);
         }
     }
-    wait_for_kernel_before(); /* weights were there before */
     for (int i = 0; tile_at<T>(p, i, &tile); i++) {
         for (int block = 0; block < n_blocks; block++) {
             unsigned char *const x = s->stages + stage * stage_bytes;
@@ -396,14 +395,12 @@ static __global__ void __launch_bounds__(T::THREADS, 1)
         mbarrier_init_fence();
     }
     __syncthreads();
-    next_kernel_may_start();
     if (group == T::CONSUMERS) {
         registers_shrink_to<PRODUCER_REGISTERS>();
         if (tid == T::CONSUMERS * 128)
             produce<T>(&p, &s, n_blocks);
     } else {
         registers_grow_to<T::CONSUMER_REGISTERS>();
-        wait_for_kernel_before();
         float sums[T::SLABS * T::SUMS];
         gemm_tile tile;
         const int step = p.together ? 1 : T::CONSUMERS;
@@ -511,6 +508,5 @@ cudaError_t gemm_hopper_launch(const void *params, cudaStream_t stream)
     const size_t bytes =
         (size_t)(SHARED_OTHER + line_bytes(p) + kept_bytes(p) + p->n_stages * stage_bytes(p));
     const unsigned threads = (unsigned)variants[p->variant].consumers * 128 + 128;
-    return p->early ? launch_early(kernel, dim3((unsigned)p->n_blocks), threads, bytes, stream, p)
-                    : launch(kernel, dim3((unsigned)p->n_blocks), threads, bytes, stream, p);
+    return launch(kernel, dim3((unsigned)p->n_blocks), threads, bytes, stream, p);
 }

@@ -79,24 +79,6 @@ static __device__ __forceinline__ void tensor_copy_4d(void *to, const unsigned c
 #endif
 }
 
-/* ---- kernels one after the other: launch_early ---- */
-
-/* A kernel launched early may begin where it does not need what this one writes. */
-static __device__ __forceinline__ void next_kernel_may_start(void)
-{
-#if HOPPER
-    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
-}
-
-/* Everything that the kernels before wrote is there. */
-static __device__ __forceinline__ void wait_for_kernel_before(void)
-{
-#if HOPPER
-    asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-
 /* ---- matrix products of a warpgroup ---- */
 
 /* An operand in shared memory in rows of 128 bytes, swizzled, eight rows (1024 bytes) apart from

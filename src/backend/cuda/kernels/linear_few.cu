@@ -17,10 +17,6 @@ enum {
     PITCH = 16 + 4 /* of a row of sums: no two of a warp's writes meet in a bank */
 };
 
-typedef struct alignas(16) eight_bf16 {
-    uint32_t pair[4];
-} eight_bf16;
-
 /* Eight elements as they lie in memory. */
 template <bool BF16> struct eight_t {
     eight_bf16 bits;

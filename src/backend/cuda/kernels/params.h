@@ -245,7 +245,6 @@ typedef struct gemm_hopper_params {
     int32_t variant;  /* of gemm_hopper_variant's tiles */
     int32_t keep;     /* weights of a tile's columns stay in shared memory */
     int32_t together; /* a block's warpgroups share a tile of twice the rows, else take turns */
-    int32_t early;    /* starts before the kernel before it has ended */
     int32_t n_stages, n_blocks;
 } gemm_hopper_params;
 cudaError_t gemm_hopper_launch(const void *params, cudaStream_t stream);

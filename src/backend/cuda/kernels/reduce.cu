@@ -12,20 +12,30 @@ static __device__ __forceinline__ float join(int kind, float a, float b)
     return a + b;
 }
 
+/* Where output o is in memory whose elements are `stride` apart along its dimensions. */
+static __device__ __forceinline__ int64_t place_of(const reduce_params *p, int o,
+                                                   const int64_t *stride)
+{
+    int64_t at = 0;
+    for (int d = p->out_rank - 1; d >= 0; d--) {
+        at += o % p->out_dim[d] * stride[d];
+        o /= p->out_dim[d];
+    }
+    return at;
+}
+
+static __device__ __forceinline__ void finish(const reduce_params *p, int o, float all)
+{
+    store(p->out, place_of(p, o, p->out_stride), p->kind == 1 ? all / (float)p->n_in : all);
+}
+
 static __global__ void __launch_bounds__(LANES *PARTS)
     reduce_kernel(const __grid_constant__ reduce_params p)
 {
     __shared__ float parts[PARTS][LANES];
     const int lane = (int)(threadIdx.x % LANES), part = (int)(threadIdx.x / LANES);
     const int o = (int)(blockIdx.x * LANES) + lane;
-    int64_t base = 0, to = 0;
-    int rest = o;
-    for (int d = p.out_rank - 1; d >= 0; d--) {
-        const int at = rest % p.out_dim[d];
-        rest /= p.out_dim[d];
-        base += at * p.outer_stride[d];
-        to += at * p.out_stride[d];
-    }
+    const int64_t base = place_of(&p, o, p.outer_stride);
     const float none = p.kind == 2 ? -INFINITY : 0;
     float total = none, block = none; /* sums of sums: errors grow with the root of their number */
     if (o < p.n_out) {
@@ -57,7 +67,7 @@ static __global__ void __launch_bounds__(LANES *PARTS)
     if (p.cuts > 1)
         p.partial[(int64_t)blockIdx.y * p.n_out + o] = all;
     else
-        store(p.out, to, p.kind == 1 ? all / (float)p.n_in : all);
+        finish(&p, o, all);
 }
 
 static __global__ void __launch_bounds__(LANES)
@@ -69,13 +79,7 @@ static __global__ void __launch_bounds__(LANES)
     float all = p.partial[o];
     for (int cut = 1; cut < p.cuts; cut++)
         all = join(p.kind, all, p.partial[(int64_t)cut * p.n_out + o]);
-    int64_t to = 0;
-    int rest = o;
-    for (int d = p.out_rank - 1; d >= 0; d--) {
-        to += rest % p.out_dim[d] * p.out_stride[d];
-        rest /= p.out_dim[d];
-    }
-    store(p.out, to, p.kind == 1 ? all / (float)p.n_in : all);
+    finish(&p, o, all);
 }
 
 cudaError_t reduce_launch(const void *params, cudaStream_t stream)

@@ -12,8 +12,7 @@ bool conv_patch_has(const dev_site *site, const gemm_params *p)
     gemm_params own = *p;
     own.x = rows_of(&site->in[0]);
     return site->precision == PRECISION_BF16 && conv_patch_suits(&own) &&
-           operand_aligned(&site->out, 2) &&
-           (!site->in[3].at.data || operand_aligned(&site->in[3], 2));
+           site_result_aligned(site, 2);
 }
 
 roto_status conv_patch_add(dev_site *site, gemm_params *p)

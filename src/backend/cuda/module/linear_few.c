@@ -19,8 +19,6 @@ roto_status linear_few_add(dev_site *site, gemm_params *p, const weight_order *o
     p->k_stride = p->k;
     p->w.is_bf16 = 1;
     ROTO_TRY(weights_upload_bf16(site, order, p->channels, &p->w.data));
-    const bool fours = p->columns % 4 == 0 && operand_aligned(&site->out, 4) &&
-                       (!site->in[3].at.data || operand_aligned(&site->in[3], 4));
-    p->vector = fours ? 4 : 1;
+    p->vector = p->columns % 4 == 0 && site_result_aligned(site, 4) ? 4 : 1;
     return site_add(site, "linear.few", linear_few_launch, p, sizeof(*p), flops);
 }

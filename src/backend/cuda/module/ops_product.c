@@ -67,9 +67,7 @@ static roto_status add_product(dev_site *site, gemm_params *p, const weight_orde
     p->channels = (int32_t)padded;
     p->k = (int32_t)(taps * padded);
     p->k_stride = p->k;
-    const bool fours = p->columns % 4 == 0 && p->scatter % 4 == 0 &&
-                       operand_aligned(&site->out, 4) &&
-                       (!site->in[3].at.data || operand_aligned(&site->in[3], 4));
+    const bool fours = p->columns % 4 == 0 && p->scatter % 4 == 0 && site_result_aligned(site, 4);
     p->vector = fours ? 4 : 1;
     p->n_multiprocessors = site->n_multiprocessors;
     return add_bf16(site, p, flops);

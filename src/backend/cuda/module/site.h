@@ -104,4 +104,11 @@ void nest_make(const dev_operand *out, const dev_operand *a, const dev_operand *
 
 bool operand_aligned(const dev_operand *o, int elements); /* rows start at such multiples */
 
+/* The same of a product's result, and of its residual (input 3) where it has one. */
+static inline bool site_result_aligned(const dev_site *site, int elements)
+{
+    return operand_aligned(&site->out, elements) &&
+           (!site->in[3].at.data || operand_aligned(&site->in[3], elements));
+}
+
 #endif
