@@ -10,6 +10,10 @@
 #include <libavutil/buffer.h>
 #include <libavutil/imgutils.h>
 
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
+
 /* Rows start on cache lines, as FFmpeg's own decoders lay them out. */
 enum { ROW_ALIGN_BYTES = 64 };
 
@@ -67,11 +71,23 @@ roto_status frame_pool_take(frame_pool *pool, video_frame **out)
     return ROTO_OK;
 }
 
+void frame_pool_reuses(frame_pool *pool)
+{
+#ifdef __SANITIZE_THREAD__
+    __tsan_acquire(pool);
+#else
+    (void)pool;
+#endif
+}
+
 void roto_frame_release(roto_frame *shown)
 {
     if (!shown)
         return;
     video_frame *frame = (video_frame *)shown;
+#ifdef __SANITIZE_THREAD__
+    __tsan_release(frame->pool);
+#endif
     av_frame_unref(frame->picture);
     roto_image_free(frame->storage);
     frame->storage = NULL;

@@ -25,6 +25,10 @@ void frame_pool_free(frame_pool *pool); /* NULL is fine; all frames must be rele
 /* An empty frame; give it back with roto_frame_release(). */
 roto_status frame_pool_take(frame_pool *pool, video_frame **out);
 
+/* After a picture is decoded: it may lie in memory of frames released meanwhile. Without this,
+ * ThreadSanitizer would report a race with who drew on those: it sees no count of libavutil's. */
+void frame_pool_reuses(frame_pool *pool);
+
 /* Gives `picture` (which must hold nothing) planes of a size and format whose memory comes back to
  * the pool when the last reference goes. From any thread. */
 roto_status frame_pool_picture(frame_pool *pool, enum AVPixelFormat format, int32_t width,

@@ -123,6 +123,7 @@ static roto_status read_frame(roto_source *source, video_frame **out)
         source->end_message = status == ROTO_END ? NULL : strdup(roto_error_message());
         return status;
     }
+    frame_pool_reuses(source->pool);
     keep_time(source, &frame->shown);
     *out = frame;
     return ROTO_OK;

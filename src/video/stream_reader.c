@@ -343,18 +343,6 @@ static roto_status choose_stream(stream_reader *reader)
     return ROTO_OK;
 }
 
-/* libavcodec hands pictures between its threads by atomics, which ThreadSanitizer cannot see in a
- * library built without it: a reused picture would look like a race between roto's own threads. */
-static int decoder_threads(const roto_source_params *params)
-{
-#ifdef __SANITIZE_THREAD__
-    (void)params;
-    return 1;
-#else
-    return params->n_threads;
-#endif
-}
-
 static roto_status open_decoder(stream_reader *reader, const roto_source_params *params)
 {
     const AVCodecParameters *coded = reader->stream->codecpar;
@@ -376,7 +364,7 @@ static roto_status open_decoder(stream_reader *reader, const roto_source_params 
         return fail(reader, "cannot set up the decoder", error);
     reader->decoder->opaque = ffmpeg_codec_mark();
     reader->decoder->pkt_timebase = reader->stream->time_base;
-    reader->decoder->thread_count = decoder_threads(params);
+    reader->decoder->thread_count = params->n_threads;
     reader->decoder->max_pixels = MAX_FRAME_AREA_PX;
     error = avcodec_open2(reader->decoder, codec, NULL);
     return error < 0 ? fail(reader, "cannot open the decoder", error) : ROTO_OK;
